@@ -1,0 +1,40 @@
+# Every target sets up what it needs by itself (tools/setup) and is quick when all is there.
+#
+#   make test                       with the first Python of 3.11 or later that is found
+#   make test PYTHON=python3.13     with this one, in a venv of its own below build/
+#   make test ARGS="-k broker -x"   further arguments for what runs
+#
+# make turns every failure into its own status 2. Where the exact status matters (the demo: 0 all
+# cases ran as expected, 3 some could not run here), call the script: tools/demo.
+
+export PYTHON
+ARGS =
+
+.PHONY: demo test check lab bench fuzz setup clean
+
+test:   ## the whole test suite
+	@tools/run python -m pytest $(ARGS)
+
+demo:   ## the main job, in a small internet of network namespaces
+	@tools/demo $(ARGS)
+
+check:  ## format, lint, types
+	@tools/run --no-tools ruff format --check
+	@tools/run --no-tools ruff check
+	@tools/run --no-tools mypy $(ARGS)
+
+lab:    ## a lab to look around in
+	@tools/run python -m glasnost.testing.lab $(ARGS)
+
+bench:  ## the measurements
+	@tools/run python -m benchmarks $(ARGS)
+
+fuzz:   ## the fuzz tests with many examples (FUZZ_EXAMPLES, default 100000)
+	@tools/run python -m pytest tests/fuzz --hypothesis-profile=fuzz --timeout=0 $(ARGS)
+
+setup:  ## only prepare
+	@tools/setup
+
+clean:
+	rm -rf build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
