@@ -1,0 +1,1 @@
+"""Connects programs by name across NAT, firewalls, private networks and the IPv4/IPv6 divide."""

@@ -1,0 +1,1 @@
+"""What decides: pure functions and values, without sockets, asyncio, clock or randomness."""
