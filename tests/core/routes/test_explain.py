@@ -1,0 +1,55 @@
+"""A plan reads like an explanation, and travels as builtin types."""
+
+import json
+
+from glasnost.core.routes import plan
+from tests.core.routes.worlds import KINDS, target, vantage
+
+ADDRESS = (
+    "public/ip4:192.0.2.1:9618/ccb:node7/service:db,"
+    "lab/ip4:10.0.0.7:9618/service:db,"
+    "public/ip6:[2001:db8::7]:9618/service:db"
+)
+PLAN = plan(
+    vantage("ip4@public ip4@lab:3", "public/ip4:192.0.2.9:9618"), target(ADDRESS), kinds=KINDS
+)
+
+EXPLAINED = """\
+tried in this order:
+  1. lab/ip4:10.0.0.7:9618/service:db
+       tried first
+       leaves by exit 2: ip4@lab at cost 3
+  2. public/ip4:192.0.2.1:9618/ccb:node7/service:db (stage 2 dials back)
+       after path 1 by fewest reversals: 1 reversal, there no reversals
+       leaves by exit 1: ip4@public
+       stage 2: the target dials back to ip4@public, if it can: its reach is unknown
+  3. public/ip4:192.0.2.1:9618/ccb:node7/service:db (stage 2 relays)
+       after path 2 by no relay: 1 relay, there no relays
+       leaves by exit 1: ip4@public
+       stage 2: the broker relays
+not used:
+  route 3 public/ip6:[2001:db8::7]:9618/service:db: \
+no exit comes out on ip6@public: this host has no IPv6 there"""
+
+
+def test_a_plan_prints_itself() -> None:
+    assert str(PLAN) == EXPLAINED
+
+
+def test_a_plan_without_paths_says_so() -> None:
+    nothing = plan(vantage(), target("lab/ip4:10.0.0.7:1"), kinds=KINDS)
+    assert str(nothing).splitlines()[0] == "no path leads there"
+
+
+def test_a_plan_for_machines() -> None:
+    data = json.loads(json.dumps(PLAN.as_dict()))
+    assert data["candidates"][1] == {
+        "route": "public/ip4:192.0.2.1:9618/ccb:node7/service:db",
+        "route_number": 1,
+        "exit": {"lands": "ip4@public"},
+        "exit_number": 1,
+        "crossings": [{"stage": 2, "way": "dial-back", "returns": ["public/ip4:192.0.2.9:9618"]}],
+        "unknown_reach": True,
+        "why": list(PLAN.candidates[1].why),
+    }
+    assert data["rejected"][0]["route_number"] == 3

@@ -1,0 +1,201 @@
+"""Which paths are found, and the reasons given for the routes that are not used."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glasnost.core.address import Address, Landing, Route, Stage
+from glasnost.core.routes import Exit, Policy, Target, Vantage, plan
+from glasnost.core.routes.limits import MAX_PATHS_PER_ROUTE
+from tests.core.routes.worlds import KINDS, ODD_ADDRESSES, REACHES, VANTAGES, target, vantage
+
+HERE = "public/ip4:192.0.2.1:9618"
+CCB = f"{HERE}/ccb:node7"
+RETURN4 = "public/ip4:192.0.2.9:9618/service:reply"
+RETURN6 = "public/ip6:[2001:db8::9]:9618/service:reply"
+
+REJECTED = [
+    # name, exits, returns, address, reach, relay, reason
+    ("no such kind", "ip4@public", "", f"{HERE}/carrier-pigeon:7", None, True,
+     'stage 2 (carrier-pigeon:7): nobody here can cross a "carrier-pigeon" stage'),
+    ("no such kind at the door", "ip4@public", "", "public/dns:cm.example.org:9618", None, True,
+     'stage 1 (dns:cm.example.org:9618): nobody here can cross a "dns" stage'),
+    ("too many arguments", "ip4@public", "", f"{HERE}/service:a:b", None, True,
+     'stage 2 (service:a:b): it has more arguments than a "service" stage has here'),
+    ("a critical option", "ip4@public", "", f"{HERE}/service:a:Must=1", None, True,
+     'stage 2 (service:a:Must=1): the option "Must" must be understood, and nobody here knows it'),
+    ("a check that fails", "ip4@public", "", "public/knock:x/ip4:192.0.2.1:1", None, True,
+     "stage 1 (knock:x): our settings know no such knock"),
+    ("nothing opens a connection", "ip4@public", "", "public/service:a", None, True,
+     "stage 1 (service:a): "
+     "a route must begin by opening a connection, as an ip4 or ip6 stage does"),
+    ("a knock at nothing", "ip4@public", "", "public/knock:fw", None, True,
+     "stage 1 (knock:fw): it may only stand before a stage that opens a connection"),
+    ("a knock in between", "ip4@public", "", f"{HERE}/knock:fw/service:a", None, True,
+     "stage 2 (knock:fw): it may only stand before a stage that opens a connection"),
+    ("an unreadable reach", "ip4@public", RETURN4, f"{HERE}/mirror:reach=ip4", None, True,
+     'stage 2 (mirror:reach=ip4): its "reach" cannot be read: '
+     'column 4: expected "@" and a network'),
+    ("no such protocol", "ip4@public", "", "public/ip6:[2001:db8::1]:1", None, True,
+     "no exit comes out on ip6@public: this host has no IPv6 there"),
+    ("no such protocol on a site", "ip6@lab", "", "lab/ip4:10.0.0.1:1", None, True,
+     "no exit comes out on ip4@lab: this host has no IPv4 there"),
+    ("no such network", "ip4@public", "", "lab/ip4:10.0.0.1:1", None, True,
+     "no exit comes out on ip4@lab: this host is not on the network lab"),
+    ("another machine", "unix@host.a", "", "host.b/unix:%2Frun%2Fp", None, True,
+     "no exit comes out on unix@host.b: that is another machine"),
+    ("a Unix socket on a network", "unix@public", "", "public/unix:%2Frun%2Fp", None, True,
+     "no exit comes out on unix@public: "
+     "a Unix socket is on one machine, a network called host.<id>"),
+    ("dial back elsewhere", "ip4@public", RETURN4, CCB, "ip6@public", False,
+     "stage 2 (ccb:node7): the target can dial back to ip6@public only "
+     "and we can be reached on ip4@public; relaying is refused by the record"),
+    ("dial back to nobody", "ip4@public", RETURN4, CCB, "none", False,
+     "stage 2 (ccb:node7): the target can dial back to nobody "
+     "and we can be reached on ip4@public; relaying is refused by the record"),
+    ("we cannot be reached", "ip4@public", "", CCB, None, False,
+     "stage 2 (ccb:node7): nobody knows what the target can dial back to "
+     "and we can be reached nowhere; relaying is refused by the record"),
+    ("a broker that only mirrors", "ip4@public", RETURN4, f"{HERE}/mirror", "none", True,
+     "stage 2 (mirror): the target can dial back to nobody and we can be reached on ip4@public; "
+     'relaying is not what a "mirror" stage offers'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name, exits, returns, address, reach, relay, reason", REJECTED, ids=[c[0] for c in REJECTED]
+)
+def test_a_route_that_cannot_be_used_says_why(
+    name: str, exits: str, returns: str, address: str, reach: str | None, relay: bool, reason: str
+) -> None:
+    answer = plan(vantage(exits, returns), target(address, reach, relay), kinds=KINDS)
+    assert answer.candidates == ()
+    assert [one.reason for one in answer.rejected] == [reason]
+
+
+def test_our_own_settings_can_refuse_relaying() -> None:
+    answer = plan(vantage("ip4@public"), target(CCB), Policy(relay=False), kinds=KINDS)
+    assert "relaying is switched off in our settings" in answer.rejected[0].reason
+
+
+def ways(exits: str, returns: str, address: str, reach: str | None) -> list[list[str]]:
+    answer = plan(vantage(exits, returns), target(address, reach), kinds=KINDS)
+    return [[one.way for one in path.crossings] for path in answer.candidates]
+
+
+def test_one_path_for_each_way_of_a_reversing_stage() -> None:
+    assert ways("ip4@public", RETURN4, CCB, "ip4@public") == [["dial-back"], ["relay"]]
+    assert ways("ip4@public", RETURN4, CCB, "none") == [["relay"]]
+    assert ways("ip4@public", "", CCB, "ip4@public") == [["relay"]]
+
+
+def test_nested_brokers_multiply() -> None:
+    found = ways("ip4@public", RETURN4, f"{CCB}/service:broker/ccb:node8", None)
+    assert found == [
+        ["dial-back", "dial-back"],
+        ["dial-back", "relay"],
+        ["relay", "dial-back"],
+        ["relay", "relay"],
+    ]
+
+
+def test_an_exit_listed_twice_makes_two_paths() -> None:
+    answer = plan(vantage("ip4@public ip4@public"), target(HERE), kinds=KINDS)
+    assert [path.exit_number for path in answer.candidates] == [1, 2]
+
+
+def test_the_reach_of_the_record_is_that_of_the_last_reversing_stage() -> None:
+    nested = f"{HERE}/ccb:gate2/service:broker/ccb:node7"
+    answer = plan(
+        vantage("ip4@public", f"{RETURN4} {RETURN6}"),
+        target(nested, "ip6@public", relay=False),
+        kinds=KINDS,
+    )
+    first, last = answer.candidates[0].crossings
+    assert (len(first.returns), first.unknown_reach) == (2, True)
+    assert (list(map(str, last.returns)), last.unknown_reach) == ([RETURN6], False)
+    assert answer.candidates[0].unknown_reach
+
+
+def test_what_the_stage_says_goes_before_what_the_record_says() -> None:
+    answer = plan(
+        vantage("ip4@public", f"{RETURN4} {RETURN6}"),
+        target(f"{CCB}:reach=ip4@public", "ip6@public", relay=False),
+        kinds=KINDS,
+    )
+    assert [str(route) for route in answer.candidates[0].crossings[0].returns] == [RETURN4]
+
+
+LOCAL = "host.a/ip4:127.0.0.1:9618 host.a/unix:%2Frun%2Fp"
+
+
+def test_a_way_back_inside_this_machine_is_offered_only_to_who_is_said_to_reach_it() -> None:
+    here = vantage("ip4@public", f"{LOCAL} {RETURN4}")
+    unknown = plan(here, target(CCB, None, relay=False), kinds=KINDS)
+    assert [str(one) for one in unknown.candidates[0].crossings[0].returns] == [RETURN4]
+    known = plan(here, target(CCB, "ip4@host.a+unix@host.a", relay=False), kinds=KINDS)
+    assert [str(one) for one in known.candidates[0].crossings[0].returns] == LOCAL.split()
+
+
+def test_a_relayed_path_does_not_depend_on_what_the_target_reaches() -> None:
+    (path,) = plan(vantage("ip4@public"), target(CCB), kinds=KINDS).candidates
+    assert not path.unknown_reach
+
+
+def test_an_exit_that_cannot_be_crossed_is_named_and_the_others_serve() -> None:
+    lands = Landing("ip4", "public")
+    proxy = (Stage.ip("198.51.100.4", 1080), Stage("warp"))
+    answer = plan(Vantage((Exit(lands, proxy), Exit(lands))), target(HERE), kinds=KINDS)
+    assert [path.exit_number for path in answer.candidates] == [2]
+    assert answer.rejected[0].reason == (
+        'exit 1 to ip4@public cannot be used: stage 2 (warp): nobody here can cross a "warp" stage'
+    )
+
+
+def test_an_exit_may_end_in_a_prelude_to_the_routes_own_origin() -> None:
+    exits = (Exit(Landing("ip4", "lab"), (Stage("knock", ("fw",)),)),)
+    answer = plan(Vantage(exits), target("lab/ip4:10.0.0.1:1"), kinds=KINDS)
+    assert [str(stage) for stage in answer.candidates[0].stages] == ["knock:fw", "ip4:10.0.0.1:1"]
+
+
+def test_an_option_somebody_understands_and_a_knock_that_is_known_do_no_harm() -> None:
+    route = "public/knock:fw/ip4:192.0.2.1:9618/service:a:Version=2:hint=x"
+    assert plan(vantage("ip4@public"), target(route), kinds=KINDS).candidates
+
+
+def test_a_unix_route_is_for_the_same_machine() -> None:
+    here = vantage("unix@host.a ip4@public")
+    (path,) = plan(here, target("host.a/unix:%2Frun%2Fp"), kinds=KINDS).candidates
+    assert path.exit_number == 1
+
+
+def test_the_paths_of_one_route_are_bounded_and_the_best_are_kept() -> None:
+    brokers = tuple(Stage.ccb(f"n{number}") for number in range(15))
+    address = Address((Route("public", (Stage.ip("192.0.2.1", 1), *brokers)),))
+    answer = plan(vantage("ip4@public:2 ip4@public:1", RETURN4), Target(address), kinds=KINDS)
+    assert len(answer.candidates) == MAX_PATHS_PER_ROUTE
+    best = answer.candidates[0]
+    assert (best.relays, best.exit_number) == (0, 2)
+    assert [one.reason for one in answer.rejected] == [
+        f"only {MAX_PATHS_PER_ROUTE} of the paths over this route are considered"
+    ]
+
+
+def test_of_too_many_exits_the_cheapest_are_kept() -> None:
+    exits = "ip4@public:5 " * MAX_PATHS_PER_ROUTE + "ip4@public:1"
+    answer = plan(vantage(exits), target(HERE), kinds=KINDS)
+    assert answer.candidates[0].exit.cost == 1
+    assert len(answer.candidates) == MAX_PATHS_PER_ROUTE
+
+
+@given(VANTAGES, ODD_ADDRESSES, st.none() | REACHES, st.booleans())
+def test_every_route_is_kept_or_rejected_with_a_reason(
+    here: Vantage, address: Address, reach: frozenset[Landing] | None, relay: bool
+) -> None:
+    answer = plan(here, Target(address, reach, relay), kinds=KINDS)
+    kept = {path.route_number for path in answer.candidates}
+    rejected = {one.route_number for one in answer.rejected}
+    assert kept | rejected == set(range(1, len(address) + 1))
+    assert all(one.reason for one in answer.rejected)
+    assert all(path.why for path in answer.candidates)
+    assert str(answer)
