@@ -1,0 +1,235 @@
+"""The directory as a library: a core, a store, and the channels of those who ask.
+
+Members of the pool (whoever shows a certificate of it) may look up and list; nodes themselves,
+and neither services nor users on them, change the names that are theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from glasnost.core.protocols.directory import Asked, Directory, Effect, Event, Offered, Restored
+from glasnost.core.protocols.record_rules import LEASE, MAX_PAGE, refusal, shown
+from glasnost.core.protocols.record_table import Verified
+from glasnost.core.protocols.writes import Answer, NotWritten, Write, Written
+from glasnost.core.wire.messages import (
+    DIRECTORY,
+    Codec,
+    Failed,
+    List,
+    Lookup,
+    Message,
+    Publish,
+    Renew,
+    Signed,
+    Withdraw,
+)
+from glasnost.errors import GlasnostError, ProtocolError, Refused, TrustError, Unavailable
+from glasnost.net.channel import Channel, accept_channel
+from glasnost.net.exact import refuse
+from glasnost.net.port import Incoming
+from glasnost.store.records import RecordStore
+from glasnost.trust.credentials import Credentials
+from glasnost.trust.identity import Identity
+from glasnost.trust.records import Verifier
+
+log = logging.getLogger("glasnost.directory")
+
+#: Connections at once, with those that still shake hands: one for each agent of a large pool; at
+#: 25 kB each, 250 MB. Processes are often allowed 20,000 descriptors.
+MAX_CHANNELS: Final = 10_000
+#: Of these, those from one node: its agent, and programs and commands that ask for themselves.
+CHANNELS_PER_NODE: Final = 100
+
+
+class DirectoryServer:
+    """Serves one pool's names. Call `start` first; then give it connections by `take`."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        verifier: Verifier,
+        store: RecordStore,
+        *,
+        clock: Callable[[], float] = time.time,
+        lease: float = LEASE,
+        max_channels: int = MAX_CHANNELS,
+    ) -> None:
+        self._credentials = credentials
+        self._verifier = verifier
+        self._store = store
+        self._clock = clock
+        self._max_channels = max_channels
+        self._codec = Codec(DIRECTORY)
+        self._core = Directory(credentials.domain, lease=lease)
+        self._accepting: set[asyncio.Task[None]] = set()
+        self._channels: set[Channel] = set()
+        self._per_node: Counter[str] = Counter()
+        self._writing: asyncio.Task[None] | None = None
+        self._store_works = True
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
+        self._closing = False
+
+    def __repr__(self) -> str:
+        return f"<DirectoryServer {self._core!r}, {len(self._channels)} channels>"
+
+    async def start(self) -> None:
+        """Read the store. Raises `SettingsError` if it cannot be used."""
+        rows = await self._store.load()
+        restored, lost = [], []
+        for name, (signed, published) in rows.items():
+            verified = self._verify(signed)
+            if isinstance(verified, Verified) and verified.record.name == name:
+                restored.append((verified, published))
+            else:
+                lost.append(name)
+            if len(restored) % MAX_PAGE == 0:
+                await asyncio.sleep(0)  # other roles may share this loop
+        if lost:
+            log.info("dropped %d kept records that no longer hold", len(lost))
+        self._handle(Restored(tuple(restored), tuple(lost)))
+
+    def take(self, incoming: Incoming) -> None:
+        """Serve this connection; its socket is ours from here on."""
+        if self._closing or len(self._accepting) + len(self._channels) >= self._max_channels:
+            why = "ending" if self._closing else "full"
+            refuse(incoming.sock, "busy", f"the directory is {why}; try another, or again")
+            return
+        task = asyncio.get_running_loop().create_task(self._accept(incoming))
+        self._accepting.add(task)
+        task.add_done_callback(lambda done: self._accepted(done, incoming))
+
+    async def close(self) -> None:
+        """End: what was asked before this is made durable and answered."""
+        self._closing = True
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
+        if self._timer is not None:
+            self._timer.cancel()
+        for channel in list(self._channels):
+            channel.close()
+        await self._store.close()
+
+    def status(self) -> dict[str, Any]:
+        """What there is, for people and machines to read."""
+        return {
+            "records": len(self._core.table),
+            "nodes": self._core.table.nodes,
+            "channels": len(self._channels),
+            "handshakes": len(self._accepting),
+            "waiting": self._core.waiting,
+            "store": "works" if self._store_works else "fails",
+        }
+
+    # --- channels -------------------------------------------------------------------------------
+
+    async def _accept(self, incoming: Incoming) -> None:
+        try:
+            channel = await accept_channel(
+                incoming.sock,
+                self._credentials,
+                self._codec,
+                self._hear,
+                self._lost,
+                admit=self._admit,
+            )
+        except (GlasnostError, OSError) as error:  # TimeoutError is an OSError
+            log.info("%s: not let in: %s", shown(incoming.peer), shown(str(error) or "too slow"))
+            return
+        if not channel.closed:
+            self._channels.add(channel)
+            self._per_node[channel.peer.node] += 1
+
+    def _accepted(self, task: asyncio.Task[None], incoming: Incoming) -> None:
+        self._accepting.discard(task)
+        if task.cancelled():  # perhaps before its first step
+            incoming.sock.close()
+
+    def _admit(self, peer: Identity) -> None:
+        if self._per_node[peer.node] >= CHANNELS_PER_NODE:
+            raise Refused("busy", f"{peer.node} has {CHANNELS_PER_NODE} connections here")
+
+    def _lost(self, channel: Channel, error: BaseException | None) -> None:
+        if channel in self._channels:
+            self._channels.remove(channel)
+            self._per_node[channel.peer.node] -= 1
+            if not self._per_node[channel.peer.node]:
+                del self._per_node[channel.peer.node]
+
+    def _hear(self, channel: Channel, message: Message) -> None:
+        peer = channel.peer
+        node = "" if peer.service or peer.user else peer.node
+        match message:
+            case _ if self._closing:
+                channel.tell(Failed(id=message.id, code="unavailable", why="this directory ends"))
+            case Publish(number, records) if len(records) > MAX_PAGE:
+                why = f"{len(records)} records in one message where {MAX_PAGE} may be"
+                channel.tell(Failed(id=number, code="too-large", why=why))
+            case Publish(number, records):
+                verified = tuple(self._verify(signed) for signed in records) if node else ()
+                self._handle(Offered(channel, node, number, verified))
+            case Renew() | Withdraw() | Lookup() | List():
+                self._handle(Asked(channel, node, message))
+            case _:  # an answer to nothing, which is not answered
+                log.info("%s: %s is no question", peer, type(message).__name__)
+
+    def _verify(self, signed: Signed) -> Verified | str:
+        """The record, or why it cannot be believed."""
+        try:
+            return Verified(self._verifier.verify(signed, self._clock()), signed)
+        except TrustError as error:
+            return refusal("untrusted", str(error))
+        except ProtocolError as error:
+            return refusal("bad-record", str(error))
+
+    # --- the core's driver ----------------------------------------------------------------------
+
+    def _handle(self, event: Event) -> None:
+        self._run(self._core.handle(event, self._clock()))
+
+    def _tick(self, at: float) -> None:
+        # Timers may fire a hair early, and the clock may have been set back: never tell the core
+        # a time before the one it asked for.
+        self._timer_at = None
+        self._run(self._core.tick(max(at, self._clock())))
+
+    def _run(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Answer(channel, message):
+                    assert isinstance(channel, Channel)
+                    channel.tell(message)
+                case Write():
+                    self._writing = asyncio.get_running_loop().create_task(self._write(effect))
+        at = self._core.deadline()
+        if at == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = None, at
+        if at is not None:
+            delay = max(0.0, at - self._clock())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick, at)
+
+    async def _write(self, write: Write) -> None:
+        event: Written | NotWritten = Written()
+        try:
+            await self._store.commit(write.puts, write.deletes)
+        except Unavailable as error:
+            event = NotWritten(str(error))
+            if self._store_works:
+                log.warning("the store fails: %s", error)
+        works = isinstance(event, Written)
+        if works and not self._store_works:
+            log.warning("the store works again")
+        self._store_works, self._writing = works, None
+        self._handle(event)  # may begin the next write
