@@ -97,20 +97,24 @@ class StageFailed(GlasnostError):
 class ConnectFailed(GlasnostError):
     """No route led to the endpoint.
 
-    ``plan`` is what was considered (prints itself), ``attempts`` one sentence for each path that
-    was tried. The attempts' own exceptions hang below as an `ExceptionGroup`.
+    ``plan`` is what was considered, ``attempts`` one sentence for each path that was tried,
+    ``discarded`` one for each route that was not. The attempts' own exceptions hang below as an
+    `ExceptionGroup`.
     """
 
-    def __init__(self, name: str, plan: object, attempts: Sequence[str]) -> None:
-        super().__init__(name, plan, tuple(attempts))
+    def __init__(
+        self, name: str, plan: object, attempts: Sequence[str], discarded: Sequence[str]
+    ) -> None:
+        super().__init__(name, plan, tuple(attempts), tuple(discarded))
         self.name = name
         self.plan = plan
         self.attempts = tuple(attempts)
+        self.discarded = tuple(discarded)
 
     def __str__(self) -> str:
         lines = [f"no route leads to {self.name}"]
-        lines += [f"  {line}" for line in str(self.plan).splitlines()]
         lines += [f"  tried: {line}" for line in self.attempts]
+        lines += [f"  not used: {line}" for line in self.discarded]
         return "\n".join(lines)
 
 

@@ -35,7 +35,7 @@ TOKEN_SIZE: Final = 16
 #: A call is a service name and a token, an answer one sentence: 512 bytes leave room for fields
 #: to come, and bound what a stranger can make us hold.
 MAX_BODY: Final = 512
-#: The longest sentence an answer carries; longer ones are cut, so that an answer always fits.
+#: The longest sentence an answer carries, in bytes; longer ones are cut, so that it always fits.
 MAX_WHY: Final = 300
 
 _PREFIX = struct.Struct(">2sBBH")
@@ -83,12 +83,15 @@ def encode_call(call: Call) -> bytes:
 
 def encode_answer(answer: Answer) -> bytes:
     """The bytes of an answer; a reason that is too long is cut."""
-    if len(answer.why) > MAX_WHY:
-        answer = Answer(answer.code, answer.why[: MAX_WHY - 1] + "…")
-    body = _encoder.encode(answer)
-    if len(body) > MAX_BODY:  # many characters of several bytes each
-        body = _encoder.encode(Answer(answer.code, answer.why[: MAX_WHY // 4]))
-    return _frame(ANSWER, body)
+    return _frame(ANSWER, _encoder.encode(Answer(answer.code, _cut(answer.why))))
+
+
+def _cut(why: str) -> str:
+    """At most `MAX_WHY` bytes of UTF-8; a file's name in it may hold what is no text at all."""
+    data = why.encode("utf-8", "replace")
+    if len(data) <= MAX_WHY:
+        return data.decode()
+    return data[: MAX_WHY - len("…".encode())].decode("utf-8", "ignore") + "…"
 
 
 def body_size(prefix: bytes, kind: int) -> int:
@@ -117,6 +120,15 @@ def decode_call(body: bytes) -> Call:
 def decode_answer(body: bytes) -> Answer:
     """Read what `encode_answer` wrote behind the prefix."""
     return _decode(_answers, body)
+
+
+def answer_in(data: bytes) -> Answer | None:
+    """The whole answer, prefix and body, that ``data`` begins with; None while bytes are missing.
+    Raises `ProtocolError` as soon as they can be none."""
+    if len(data) < PREFIX_SIZE:
+        return None
+    end = PREFIX_SIZE + body_size(data[:PREFIX_SIZE], ANSWER)
+    return decode_answer(data[PREFIX_SIZE:end]) if len(data) >= end else None
 
 
 def _frame(kind: int, body: bytes) -> bytes:

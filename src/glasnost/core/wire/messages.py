@@ -341,6 +341,32 @@ class StatusIs(Message, frozen=True):
     status: dict[str, Any] = {}
 
 
+#: What asks, and so is never taken for an answer: both ends of a connection count their own
+#: questions, and their numbers meet.
+QUESTIONS = (
+    Register,
+    Request,
+    DialBack,
+    Leg,
+    Publish,
+    Renew,
+    Withdraw,
+    Lookup,
+    List,
+    Root,
+    Enrol,
+    RenewNode,
+    Hello,
+    Offer,
+    Certify,
+    Resolve,
+    Where,
+    Expect,
+    Dial,
+    Status,
+    Ping,
+)
+
 #: What may arrive where: a decoder accepts its own list and nothing else.
 BROKER = Register | Registered | Request | Relay | DialBack | Leg | Done | Failed | Ping | Pong
 DIRECTORY = (
@@ -384,6 +410,9 @@ LOCAL = (
     | Ping
     | Pong
 )
+
+#: Characters of the decoder's reason that go back to who sent the message: a long sentence.
+MAX_REASON = 200
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -431,7 +460,10 @@ def _explain(body: bytes, why: str) -> Unreadable:
         envelope = _envelopes.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"unreadable message: {error}") from None
-    return Unreadable(envelope.id, f"message {envelope.t[:40]!r} is not understood here: {why}")
+    # The decoder's reason may quote the peer's whole message.
+    return Unreadable(
+        envelope.id, f"message {envelope.t[:40]!r} is not understood here: {why[:MAX_REASON]}"
+    )
 
 
 _records = msgspec.msgpack.Decoder(Record)

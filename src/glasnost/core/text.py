@@ -1,0 +1,26 @@
+"""Text from peers, made fit for a terminal, a page or a log."""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: Unicode categories that no terminal should be sent from outside: controls, formats (which
+#: reorder what is read), surrogates, private use, unassigned, and line separators.
+_UNFIT = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def printable(text: str, keep: str = "\n") -> str:
+    r"""``text`` with everything escaped that could command a terminal or mislead a reader.
+
+    >>> printable("web\x1b[2J.node7\u202e")
+    'web\\x1b[2J.node7\\u202e'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c in keep or unicodedata.category(c) not in _UNFIT else _escaped(c) for c in text
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,247 @@
+"""Messages over one TLS connection: questions with their answers, news, and keep-alive."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from glasnost.core.wire import header
+from glasnost.core.wire.frames import FrameReader, encode_frame
+from glasnost.core.wire.messages import (
+    QUESTIONS,
+    Codec,
+    Failed,
+    Message,
+    Ping,
+    Pong,
+    Unreadable,
+    encode,
+)
+from glasnost.errors import PathCut, ProtocolError, Refused, TrustError, UnknownName
+from glasnost.net.tls import HANDSHAKE_TIMEOUT, TlsTransport, secure
+from glasnost.trust.credentials import Credentials
+from glasnost.trust.identity import Identity, identity_of
+
+log = logging.getLogger("glasnost.channel")
+
+#: After this many silent seconds a peer is asked whether it is there. NAT tables forget idle TCP
+#: connections after minutes at worst (RFC 5382 asks for two hours, boxes do less).
+KEEP_ALIVE: Final = 15.0
+#: After this many silent seconds it is taken for dead: two questions may be lost.
+SILENCE: Final = 40.0
+#: How much a peer that reads nothing may make us hold, before it is dropped.
+MAX_UNSENT: Final = 4 << 20
+
+OnMessage = Callable[["Channel", Message], None]
+OnClose = Callable[["Channel", BaseException | None], None]
+
+
+class Channel(asyncio.Protocol):
+    """One peer of a control connection; use `open_channel` or `accept_channel`.
+
+    ``on_message`` hears every message that answers no question of ours, ``on_close`` the end,
+    once. Both are called on the loop and must not block.
+    """
+
+    def __init__(
+        self,
+        transport: TlsTransport,
+        peer: Identity,
+        codec: Codec,
+        on_message: OnMessage | None,
+        on_close: OnClose | None,
+        keep_alive: float = KEEP_ALIVE,
+        silence: float = SILENCE,
+    ) -> None:
+        self.peer = peer
+        self.observed = _address_text(transport.get_extra_info("peername"))
+        self._transport = transport
+        self._codec = codec
+        self._on_message = on_message
+        self._on_close = on_close
+        self._keep_alive, self._silence = keep_alive, silence
+        self._loop = asyncio.get_running_loop()
+        self._frames = FrameReader()
+        self._ids = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[Message]] = {}
+        self._heard = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: BaseException | None = None
+        self.closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{len(self._asked)} questions open"
+        return f"<Channel to {self.peer} at {self.observed}, {state}>"
+
+    def start(self) -> None:
+        """Begin to read; the first messages may be delivered before this returns."""
+        self._timer = self._loop.call_later(self._keep_alive, self._look)
+        self._transport.attach(self)
+
+    def tell(self, message: Message) -> None:
+        """Send one message; nothing is awaited. To a channel that is closed: nothing happens."""
+        if self.closed:
+            return
+        self._transport.write(encode_frame(encode(message)))
+        if self._transport.get_write_buffer_size() > MAX_UNSENT:
+            self._end(PathCut(f"{self.peer} does not read what it is sent"))
+
+    async def ask(self, message: Message, timeout: float) -> Message:
+        """Send a question and wait for its answer.
+
+        Raises `Refused` when the answer is `Failed`, `PathCut` when the channel ends first,
+        TimeoutError after ``timeout`` seconds. Of a channel that has ended, what ended it.
+        """
+        if self.closed:
+            raise self._error or PathCut(f"the connection to {self.peer} is closed")
+        number = next(self._ids)
+        future: asyncio.Future[Message] = self._loop.create_future()
+        self._asked[number] = future
+        try:
+            self.tell(msgspec.structs.replace(message, id=number))
+            async with asyncio.timeout(timeout):
+                answer = await future
+        finally:
+            self._asked.pop(number, None)
+        if isinstance(answer, Failed):
+            kind = UnknownName if answer.code == "unknown-name" else Refused
+            raise kind(answer.code, answer.why)
+        return answer
+
+    def close(self) -> None:
+        """Say goodbye; ``on_close`` follows."""
+        self._transport.close()
+
+    # --- asyncio.Protocol -----------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        try:
+            for body in self._frames.feed(data):
+                if self._transport.is_closing():
+                    return  # what came before has ended it
+                self._receive(self._codec.decode(body))
+        except ProtocolError as error:
+            log.warning("%s: %s", self.peer, error)
+            self._end(error)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.closed = True
+        self._error = error = self._error or exc
+        if self._timer is not None:
+            self._timer.cancel()
+        for future in self._asked.values():
+            if not future.done():
+                future.set_exception(error or PathCut(f"{self.peer} closed the connection"))
+        if self._on_close is not None:
+            self._on_close(self, error)
+
+    def _receive(self, message: Message) -> None:
+        match message:
+            case Ping(number):
+                self.tell(Pong(id=number))
+            case Pong():
+                pass
+            case Unreadable(number, why):
+                self.tell(Failed(id=number, code="unknown-message", why=why))
+            case _ if message.id in self._asked and not isinstance(message, QUESTIONS):
+                future = self._asked[message.id]
+                if not future.done():
+                    future.set_result(message)
+            case _ if self._on_message is not None:
+                self._on_message(self, message)
+            case _:
+                log.info("%s: nobody waits for %r", self.peer, type(message).__name__)
+
+    def _look(self) -> None:
+        """Notice a silent peer: ask once, then give it up."""
+        silent = self._loop.time() - self._heard
+        if silent >= self._silence:
+            self._end(PathCut(f"{self.peer} was silent for {silent:.0f} s"))
+            return
+        if silent >= self._keep_alive * 0.9:
+            self.tell(Ping())
+        self._timer = self._loop.call_later(self._keep_alive, self._look)
+
+    def _end(self, error: BaseException) -> None:
+        self._error = self._error or error
+        self._transport.abort()
+
+
+async def open_channel(
+    sock: socket.socket,
+    credentials: Credentials,
+    expect: str,
+    codec: Codec,
+    on_message: OnMessage | None = None,
+    on_close: OnClose | None = None,
+    *,
+    timeout: float = HANDSHAKE_TIMEOUT,
+    **times: float,
+) -> Channel:
+    """Be the client on ``sock``, which is owned from here on.
+
+    ``expect`` is the full name that the server's certificate must show, or ``broker.*`` for that
+    service on any node of the pool. Raises as `glasnost.net.tls.secure` does.
+    """
+    label, _, rest = expect.partition(".")
+    anywhere = rest == "*"
+    name = None if anywhere else expect
+    context = credentials.client_context(check_hostname=not anywhere)
+    transport = await secure(sock, context, server_name=name, timeout=timeout)
+    try:
+        peer = identity_of(transport.get_extra_info("peercert"), credentials.domain)
+        if anywhere and peer.service != label:
+            raise TrustError(f"the peer is {peer}, not a {label}")
+    except BaseException:
+        transport.abort()
+        raise
+    channel = Channel(transport, peer, codec, on_message, on_close, **times)
+    channel.start()
+    return channel
+
+
+async def accept_channel(
+    sock: socket.socket,
+    credentials: Credentials,
+    codec: Codec,
+    on_message: OnMessage | None = None,
+    on_close: OnClose | None = None,
+    *,
+    admit: Callable[[Identity], None] | None = None,
+    timeout: float = HANDSHAKE_TIMEOUT,
+    **times: float,
+) -> Channel:
+    """Be the server on ``sock``, which is owned from here on.
+
+    The client shows a certificate of the pool; ``admit`` may raise `Refused` about its identity,
+    which is told to it and raised here. Raises as `glasnost.net.tls.secure` does.
+    """
+    context = credentials.server_context()
+    transport = await secure(sock, context, server_side=True, timeout=timeout)
+    try:
+        peer = identity_of(transport.get_extra_info("peercert"), credentials.domain)
+        if admit is not None:
+            admit(peer)
+    except (Refused, TrustError) as error:
+        code = error.code if isinstance(error, Refused) else "untrusted"
+        await transport.refuse(header.Answer(code, str(error)))
+        raise
+    transport.write(header.ACCEPTED)
+    channel = Channel(transport, peer, codec, on_message, on_close, **times)
+    channel.start()
+    return channel
+
+
+def _address_text(address: Any) -> str:
+    """``203.0.113.5:4711``, ``[2001:db8::7]:4711``; empty for what has no such address."""
+    if not isinstance(address, tuple):
+        return ""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

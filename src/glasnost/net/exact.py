@@ -1,0 +1,100 @@
+"""Reads and writes headers on a raw socket: exactly their bytes, and not one more.
+
+Whoever gets the socket afterwards finds everything that was sent behind the header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Final
+
+from glasnost.core.wire import header
+from glasnost.errors import PathCut, Refused
+
+#: How long a refused connection is kept for its sentence to arrive, seconds: a round trip, and one
+#: lost packet.
+LINGER: Final = 2.0
+#: How many are kept at a time; a flood of strangers is closed at once.
+MAX_LINGERING: Final = 256
+
+
+async def read_exactly(sock: socket.socket, size: int) -> bytes:
+    """``size`` bytes of a non-blocking socket. Raises `PathCut` when the stream ends first."""
+    loop = asyncio.get_running_loop()
+    data = b""
+    while len(data) < size:
+        chunk = await loop.sock_recv(sock, size - len(data))
+        if not chunk:
+            raise PathCut("the peer closed the connection before it answered")
+        data += chunk
+    return data
+
+
+async def write_call(sock: socket.socket, call: header.Call) -> None:
+    """Ask the port at the other end for one endpoint; nothing is awaited from it."""
+    await asyncio.get_running_loop().sock_sendall(sock, header.encode_call(call))
+
+
+async def read_answer(sock: socket.socket) -> None:
+    """Wait for the accept of a plain service. Raises `Refused` with the port's reason."""
+    prefix = await read_exactly(sock, header.PREFIX_SIZE)
+    body = await read_exactly(sock, header.body_size(prefix, header.ANSWER))
+    answer = header.decode_answer(body)
+    if answer.code:
+        raise Refused(answer.code, answer.why)
+
+
+def answer_now(sock: socket.socket, answer: header.Answer) -> bool:
+    """Write an answer without waiting: it is small, and the socket is new and empty."""
+    data = header.encode_answer(answer)
+    try:
+        return sock.send(data) == len(data)
+    except OSError:
+        return False
+
+
+def refuse(sock: socket.socket, code: str, why: str) -> None:
+    """Say why not, and close; ``sock`` must not block.
+
+    The peer may be writing still (its TLS hello follows its header). A socket that is closed at
+    once answers that with a reset, and the sentence is lost: so what comes is read and dropped,
+    for a moment, until the peer has closed.
+    """
+    loop = asyncio.get_running_loop()
+    for old in [one for one, its_loop in _lingering.items() if its_loop.is_closed()]:
+        del _lingering[old]
+        old.close()
+    try:
+        said = answer_now(sock, header.Answer(code, why))
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        said = False
+    if not said or len(_lingering) >= MAX_LINGERING:
+        sock.close()
+        return
+    _lingering[sock] = loop
+    loop.add_reader(sock.fileno(), _drop_input, sock)
+    loop.call_later(LINGER, _close, sock)
+
+
+#: Refused connections that are not closed yet, with the loop that will close them.
+_lingering: dict[socket.socket, asyncio.AbstractEventLoop] = {}
+
+
+def _drop_input(sock: socket.socket) -> None:
+    try:
+        ended = not sock.recv(65536)
+    except BlockingIOError:
+        return
+    except OSError:
+        ended = True
+    if ended:
+        _close(sock)
+
+
+def _close(sock: socket.socket) -> None:
+    loop = _lingering.pop(sock, None)
+    if loop is not None:
+        loop.remove_reader(sock.fileno())
+        sock.close()

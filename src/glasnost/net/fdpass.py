@@ -1,0 +1,171 @@
+"""Packets with descriptors: the local agent's socket, both ends.
+
+A packet is one message; SOCK_SEQPACKET keeps their borders and their order. Descriptors that
+arrive are owned in the same step (style: habit 9).
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from glasnost.errors import PathCut, ProtocolError
+from glasnost.net.sockets import peer_user
+
+#: The longest packet: a page of records, well below the kernel's default buffer of 208 kB.
+MAX_PACKET: Final = 128 * 1024
+#: Packets that wait for a slow reader before it is refused more: a service that takes nothing
+#: holds at most this many connections of ours.
+MAX_QUEUED: Final = 256
+
+_ROOM = socket.CMSG_SPACE(4 * array.array("i").itemsize)
+
+
+def connect_packets(path: Path) -> socket.socket:
+    """A packet socket to whoever listens at ``path``. Raises OSError, PermissionError where that
+    is neither root nor our own user."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        sock.connect(str(path))
+        if peer_user(sock) not in (0, os.getuid()):
+            raise PermissionError(errno.EPERM, f"served by user {peer_user(sock)}, not by us")
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def send_packet(sock: socket.socket, data: bytes, passed: socket.socket | None = None) -> None:
+    """One packet, with one socket or none. Raises BlockingIOError when there is no room."""
+    rights = []
+    if passed is not None:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [passed.fileno()]))]
+    sock.sendmsg([data], rights)
+
+
+def receive_packet(sock: socket.socket) -> tuple[bytes, socket.socket | None]:
+    """One packet. Raises `PathCut` at the end, `ProtocolError` for what no agent of ours sends."""
+    data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    # Nothing below may await: from here on the descriptors are ours to lose.
+    if len(fds) > 1 or flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+        for fd in fds:
+            os.close(fd)
+        raise ProtocolError(f"a packet with {len(fds)} descriptors (flags {flags:#x})")
+    if not data and not fds:
+        raise PathCut("the other end of the local socket has gone")
+    return data, _own(fds[0]) if fds else None
+
+
+def _own(fd: int) -> socket.socket:
+    """A received descriptor as a socket. Raises `ProtocolError` when it is something else."""
+    try:
+        passed = socket.socket(fileno=fd)
+    except OSError as error:
+        os.close(fd)
+        raise ProtocolError(f"a descriptor that is no socket: {error.strerror}") from None
+    passed.setblocking(False)
+    return passed
+
+
+def pass_on(descriptor: int, sock: socket.socket) -> None:
+    """Hand ``sock`` over through the unix stream socket with this descriptor, as OpenSSH wants it
+    from a ProxyCommand (ssh_config(5), ProxyUseFdpass): with one byte."""
+    with socket.socket(fileno=os.dup(descriptor)) as parent:
+        socket.send_fds(parent, [b"\0"], [sock.fileno()])
+
+
+class PacketConnection:
+    """One end of a packet socket on the event loop.
+
+    ``on_packet(data, passed)`` owns the socket that came with a packet. ``on_close(error)`` is
+    told once.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_packet: Callable[[bytes, socket.socket | None], None],
+        on_close: Callable[[BaseException], None],
+    ) -> None:
+        self._sock = sock
+        self._sock.setblocking(False)
+        self._on_packet, self._on_close = on_packet, on_close
+        self._queue: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock.fileno(), self._readable)
+        self.closed = False
+
+    def __repr__(self) -> str:
+        return f"<PacketConnection {'closed' if self.closed else len(self._queue)} queued>"
+
+    @property
+    def queued(self) -> int:
+        """Packets that the other end has not made room for."""
+        return len(self._queue)
+
+    def send(self, data: bytes, passed: socket.socket | None = None) -> bool:
+        """Send, or queue; False when the queue is full or the end is gone: nothing was taken,
+        and ``passed`` is still the caller's. A socket that was sent is closed here."""
+        if self.closed or len(self._queue) >= MAX_QUEUED:
+            return False
+        if self._queue or not self._send_now(data, passed):
+            if self._sock.fileno() < 0:  # sending has found that the end is gone
+                return False
+            if not self._queue:
+                self._loop.add_writer(self._sock.fileno(), self._writable)
+            self._queue.append((data, passed))
+        return True
+
+    def close(self, error: BaseException | None = None) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+        for _, passed in self._queue:
+            if passed is not None:
+                passed.close()
+        self._queue.clear()
+        self._on_close(error or PathCut("closed here"))
+
+    def _send_now(self, data: bytes, passed: socket.socket | None) -> bool:
+        try:
+            send_packet(self._sock, data, passed)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self.close(error)
+            return False
+        if passed is not None:
+            passed.close()
+        return True
+
+    def _writable(self) -> None:
+        while self._queue:
+            data, passed = self._queue[0]
+            if not self._send_now(data, passed):
+                return
+            self._queue.popleft()
+        self._loop.remove_writer(self._sock.fileno())
+
+    def _readable(self) -> None:
+        try:
+            data, passed = receive_packet(self._sock)
+        except BlockingIOError:
+            return
+        except (OSError, PathCut, ProtocolError) as error:
+            self.close(error)
+            return
+        self._on_packet(data, passed)

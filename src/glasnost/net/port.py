@@ -1,0 +1,212 @@
+"""The shared port: reads who is called, exactly, and gives the socket away.
+
+It accepts, reads one `Call` with limits on its size, its time and the half-open connections of
+one source, and hands an `Incoming` to its owner in the same step. It knows no services. Written
+on bare readiness callbacks: everything else costs several times as much (docs/topics/).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from glasnost.core.wire import header
+from glasnost.errors import ProtocolError
+from glasnost.net.exact import refuse
+from glasnost.net.sockets import address_text, tune
+
+log = logging.getLogger("glasnost.port")
+
+#: A caller writes its header at once; 10 s survive three lost packets (1 + 2 + 4 s).
+HEADER_TIMEOUT: Final = 10.0
+#: Connections of one source address that have not said whom they call: a NAT's worth of honest
+#: clients connecting at once, and little memory for a stranger.
+MAX_HALF_OPEN_PER_SOURCE: Final = 128
+#: The same for all sources together: at most a tenth of the descriptors a process commonly has.
+MAX_HALF_OPEN: Final = 2048
+#: Connections taken from a listener before other work gets its turn.
+_BATCH: Final = 64
+#: How long a listener rests when the process has no descriptors left, seconds.
+_REST: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A connection handed over: its header is consumed, nothing more. The socket does not block."""
+
+    call: header.Call
+    sock: socket.socket
+    peer: str = ""
+
+
+class _Caller:
+    """One connection that has not yet said whom it calls."""
+
+    __slots__ = ("body", "deadline", "peer", "prefix", "sock", "source")
+
+    def __init__(self, sock: socket.socket, source: str, peer: str, deadline: float) -> None:
+        self.sock, self.source, self.peer, self.deadline = sock, source, peer, deadline
+        self.prefix = b""
+        self.body = b""
+
+    def read(self) -> header.Call | None:
+        """Read on; the call once it is whole. Raises `ProtocolError`, OSError or EOFError."""
+        if len(self.prefix) < header.PREFIX_SIZE:
+            self.prefix += self._recv(header.PREFIX_SIZE - len(self.prefix))
+            if len(self.prefix) < header.PREFIX_SIZE:
+                return None
+        size = header.body_size(self.prefix, header.CALL)
+        if len(self.body) < size:
+            self.body += self._recv(size - len(self.body))
+        return header.decode_call(self.body) if len(self.body) == size else None
+
+    def _recv(self, size: int) -> bytes:
+        try:
+            data = self.sock.recv(size)
+        except BlockingIOError:
+            return b""
+        if not data:
+            raise EOFError
+        return data
+
+
+class SharedPort:
+    """Listens on any number of sockets and tells ``dispatch`` who is called.
+
+    ``dispatch`` owns the socket from the moment it is called, and must not raise. ``timeout`` is
+    in seconds, for one header; the other two count half-open connections.
+    """
+
+    def __init__(
+        self,
+        dispatch: Callable[[Incoming], None],
+        *,
+        timeout: float = HEADER_TIMEOUT,
+        per_source: int = MAX_HALF_OPEN_PER_SOURCE,
+        half_open: int = MAX_HALF_OPEN,
+    ) -> None:
+        self._dispatch = dispatch
+        self._timeout, self._per_source, self._most = timeout, per_source, half_open
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[socket.socket] = []
+        # In the order of their deadlines, since each has the same time.
+        self._callers: dict[int, _Caller] = {}
+        self._sources: Counter[str] = Counter()
+        self._timer: asyncio.TimerHandle | None = None
+        self.accepted = 0
+        self.refused = 0
+
+    def __repr__(self) -> str:
+        return f"<SharedPort {len(self._listeners)} listeners, {len(self._callers)} half-open>"
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept from ``listener``, which is owned from here on."""
+        self._listeners.append(listener)
+        self._loop.add_reader(listener.fileno(), self._accept, listener)
+
+    @property
+    def half_open(self) -> int:
+        return len(self._callers)
+
+    def close(self) -> None:
+        for listener in self._listeners:
+            self._loop.remove_reader(listener.fileno())
+            listener.close()
+        self._listeners.clear()
+        for caller in list(self._callers.values()):
+            self._drop(caller)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def serve(self, sock: socket.socket, peer: str) -> None:
+        """Treat a connection that *we* opened (a dial-back, a leg) as one that was accepted."""
+        self._take(tune(sock), "", peer)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_BATCH):
+            try:
+                sock, address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.error("cannot accept: %s; resting", error.strerror)
+                self._loop.remove_reader(listener.fileno())
+                self._loop.call_later(_REST, self._resume, listener)
+                return
+            self.accepted += 1
+            source = address[0] if isinstance(address, tuple) else ""
+            self._take(tune(sock), source, address_text(address))
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self._loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def _take(self, sock: socket.socket, source: str, peer: str) -> None:
+        caller = _Caller(sock, source, peer, self._loop.time() + self._timeout)
+        if len(self._callers) >= self._most:
+            self._reject(caller, "busy", "too many connections have not said whom they call")
+        elif source and self._sources[source] >= self._per_source:
+            self._reject(caller, "busy", f"too many half-open connections from {source}")
+        elif not self._try(caller):
+            self._callers[sock.fileno()] = caller
+            self._sources[source] += 1
+            self._loop.add_reader(sock.fileno(), self._readable, caller)
+            if self._timer is None:
+                self._timer = self._loop.call_at(caller.deadline, self._expire)
+
+    def _readable(self, caller: _Caller) -> None:
+        self._try(caller, waiting=True)
+
+    def _try(self, caller: _Caller, waiting: bool = False) -> bool:
+        """Read what is there; True when the caller is done with, one way or the other."""
+        try:
+            call = caller.read()
+        except ProtocolError as error:
+            self._forget(caller, waiting)
+            self._reject(caller, "bad-header", str(error))
+            return True
+        except (OSError, EOFError):
+            self._forget(caller, waiting)
+            caller.sock.close()
+            return True
+        if call is None:
+            return False
+        self._forget(caller, waiting)
+        self._dispatch(Incoming(call, caller.sock, caller.peer))
+        return True
+
+    def _forget(self, caller: _Caller, waiting: bool = True) -> None:
+        if not waiting:
+            return
+        self._loop.remove_reader(caller.sock.fileno())
+        del self._callers[caller.sock.fileno()]
+        self._sources[caller.source] -= 1
+        if not self._sources[caller.source]:
+            del self._sources[caller.source]
+
+    def _drop(self, caller: _Caller) -> None:
+        self._forget(caller)
+        caller.sock.close()
+
+    def _reject(self, caller: _Caller, code: str, why: str) -> None:
+        self.refused += 1
+        log.info("%s: refused: %s", caller.peer, why)
+        refuse(caller.sock, code, why)
+
+    def _expire(self) -> None:
+        """Refuse those whose time is over; they stand first."""
+        self._timer = None
+        now = self._loop.time()
+        for caller in list(self._callers.values()):
+            if caller.deadline > now:
+                self._timer = self._loop.call_at(caller.deadline, self._expire)
+                return
+            self._forget(caller)
+            with contextlib.suppress(OSError):
+                self._reject(caller, "too-slow", f"no header within {self._timeout:g} s")

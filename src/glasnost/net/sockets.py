@@ -1,0 +1,191 @@
+"""Connecting and listening: plain sockets, non-blocking, without delay for small writes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import stat
+import sys
+from pathlib import Path
+from typing import Final
+
+from glasnost.errors import SettingsError
+
+#: How many connections the kernel may hold for a listener before it is asked for them.
+BACKLOG: Final = 1024
+#: Seconds that the kernel keeps a connection to itself while its first byte is not there: who
+#: calls a shared port speaks first.
+DEFER_ACCEPT: Final = 5
+#: The longest path a unix socket can have (``sun_path`` is 108 bytes with its end).
+MAX_UNIX_PATH: Final = 107
+
+
+def tune(sock: socket.socket) -> socket.socket:
+    """What every stream of ours has: non-blocking, no Nagle."""
+    sock.setblocking(False)
+    if sock.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):  # already reset by the peer
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+async def connect_tcp(host: str, port: int, source: str | None = None) -> socket.socket:
+    """A TCP connection to a literal address; ``source`` is the address to come from."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = tune(socket.socket(family, socket.SOCK_STREAM))
+    try:
+        if source is not None:
+            sock.bind((source, 0))
+        await asyncio.get_running_loop().sock_connect(sock, _target(host, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def connect_host(host: str, port: int) -> socket.socket:
+    """A TCP connection to an ordinary program's address, or to a host name of the ordinary kind:
+    one address after the other, as such programs do."""
+    loop = asyncio.get_running_loop()
+    problem = OSError(errno.EADDRNOTAVAIL, f"{host} has no address")
+    for entry in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = tune(socket.socket(entry[0], entry[1]))
+        try:
+            await loop.sock_connect(sock, entry[4])
+        except OSError as error:
+            sock.close()
+            problem = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise problem
+
+
+async def connect_unix(path: str, owners: frozenset[int]) -> socket.socket:
+    """A connection to a unix socket that one of ``owners`` (user ids) has made.
+
+    The owner of the file says who made it; the peer's own user id must agree.
+    """
+    if os.stat(path).st_uid not in owners:
+        raise PermissionError(f"{path} belongs to user {os.stat(path).st_uid}, whom we do not ask")
+    sock = tune(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, path)
+        if peer_user(sock) not in owners:
+            raise PermissionError(f"{path} is served by user {peer_user(sock)}")
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a local stream: the first for the loop, the second for a program."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    return ours, theirs
+
+
+def listen_tcp(host: str, port: int) -> socket.socket:
+    """Listen on one literal address; an IPv6 listener takes IPv6 only, so both can be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if hasattr(socket, "TCP_DEFER_ACCEPT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    sock.setblocking(False)
+    return sock
+
+
+def listen_local(host: str, port: int) -> socket.socket:
+    """Listen for an ordinary program's connections: whoever speaks first there."""
+    sock = listen_tcp(host, port)
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 0)
+    return sock
+
+
+def listen_unix(path: Path, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+    """Listen on ``path`` in a directory that only we may enter; a dead socket there is replaced."""
+    if len(os.fsencode(path)) > MAX_UNIX_PATH:
+        raise SettingsError(f"{path} is too long for a unix socket (over {MAX_UNIX_PATH} bytes)")
+    private_directory(path.parent)
+    if path.exists():
+        if not path.is_socket():
+            raise SettingsError(f"{path} is in the way: it is no socket")
+        if _answers(path, kind):
+            raise SettingsError(f"{path} is in use: another agent runs here")
+        path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, kind)
+    try:
+        sock.bind(str(path))
+        path.chmod(0o600)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise SettingsError(f"cannot listen on {path}: {error.strerror}") from error
+    sock.setblocking(False)
+    return sock
+
+
+def private_directory(path: Path) -> None:
+    """Make ``path`` a directory that is ours and that nobody else may enter."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.stat()
+        if found.st_uid != os.getuid():
+            raise SettingsError(f"{path} belongs to user {found.st_uid}, not to us")
+        if found.st_mode & stat.S_ISVTX:  # /tmp is root's: to close it would stop the host
+            raise SettingsError(f"{path} is everybody's: choose a directory below it")
+        path.chmod(0o700)
+    except OSError as error:
+        raise SettingsError(f"cannot use the directory {path}: {error.strerror}") from error
+
+
+def peer_user(sock: socket.socket) -> int:
+    """The user id at the other end of a unix socket, as the kernel knows it."""
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(credentials[4:8], sys.byteorder)
+
+
+def address_text(address: object) -> str:
+    """A socket's address for people: ``203.0.113.5:4711``, ``[2001:db8::7]:4711``, ``local``."""
+    if not isinstance(address, tuple):
+        return "local"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _target(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """The tuple to connect to: an IPv6 zone becomes its interface's number."""
+    address, _, zone = host.partition("%")
+    if not zone:
+        return (host, port)
+    return (address, port, 0, int(zone) if zone.isdigit() else socket.if_nametoindex(zone))
+
+
+def _answers(path: Path, kind: socket.SocketKind) -> bool:
+    """Whether somebody listens there. Only a refusal says that nobody does: one who is slow, or
+    speaks another kind of socket, lives."""
+    with socket.socket(socket.AF_UNIX, kind) as probe:
+        probe.settimeout(1)  # a full backlog makes us wait, and nothing else does
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True
+    return True
