@@ -1,0 +1,81 @@
+"""What a stage kind is, and what crossing one may use.
+
+A kind is its traits (values that planning needs) and one async function that crosses it. Origin
+kinds are given no socket and open one; the others are given the socket so far. Whoever is given a
+socket owns it: it is returned, or another one is and this one is closed, or it is closed.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from glasnost.core.address.stage import Stage
+from glasnost.core.routes.path import Crossing, Path
+from glasnost.core.routes.traits import Traits
+from glasnost.trust.credentials import Credentials
+
+
+class Expectation(Protocol):
+    """A reply name that somebody may call once, and the connection that will come of it."""
+
+    reply: bytes
+
+    async def arrival(self) -> socket.socket:
+        """The dial-back, its header consumed."""
+
+    def cancel(self) -> None:
+        """Nobody waits any more: a connection that comes later is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a client has for crossing stages.
+
+    ``credentials`` are what brokers are shown (None: not enrolled), ``expect`` registers a reply
+    name for so many seconds, ``timeout`` bounds the waiting for any one answer, in seconds,
+    ``socket_owners`` are the users whose unix sockets are trusted, ``socket_directories`` where
+    they may lie.
+    """
+
+    credentials: Credentials | None = None
+    expect: Callable[[float], Awaitable[Expectation]] | None = None
+    timeout: float = 10.0
+    socket_owners: frozenset[int] = frozenset()
+    socket_directories: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of one path, about to be crossed.
+
+    ``relay`` is the token to call with, where this is the last stage before a broker's relay.
+    ``reopen`` opens the stages before this one once more, with such a token.
+    """
+
+    path: Path
+    index: int
+    stage: Stage
+    means: Means
+    reopen: Callable[[bytes], Awaitable[socket.socket]]
+    relay: bytes = b""
+
+    @property
+    def crossing(self) -> Crossing:
+        """How this reversing stage is to work on this path."""
+        crossing = self.path.crossing(self.index)
+        assert crossing is not None, "a path says how each of its reversing stages is crossed"
+        return crossing
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A stage kind, as the table of kinds holds it."""
+
+    traits: Traits
+    cross: Callable[[Step, socket.socket | None], Awaitable[socket.socket]]
+
+
+Kinds = Mapping[str, Kind]

@@ -1,0 +1,89 @@
+"""``ccb:CONTACT``: ask the broker at the other end to bring us together with a target.
+
+Dial-back: the target connects to one of our return routes and calls the reply name we registered.
+Relay: both sides open a fresh connection to the broker, each with a one-time token. Either way,
+the stream that comes out leads to the target's shared port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from glasnost.core.routes.traits import Traits
+from glasnost.core.wire.messages import BROKER, Codec, Relay, Request
+from glasnost.errors import ProtocolError, Unavailable
+from glasnost.net.channel import Channel, open_channel
+from glasnost.stages.base import Kind, Step
+
+_CODEC = Codec(BROKER)
+
+
+async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
+    """Be brought together with the target in the way that this path has chosen."""
+    assert sock is not None, "a reversing stage needs a stream to its broker"
+    means = step.means
+    if means.credentials is None:
+        sock.close()
+        raise Unavailable("this host has joined no pool, and brokers serve members only")
+    broker = await open_channel(sock, means.credentials, "broker.*", _CODEC, timeout=means.timeout)
+    try:
+        if step.crossing.way == "relay":
+            return await _relay(step, broker)
+        return await _dial_back(step, broker)
+    finally:
+        broker.close()
+
+
+async def _relay(step: Step, broker: Channel) -> socket.socket:
+    timeout = step.means.timeout
+    request = Request(contact=step.stage.args[0], way="relay", timeout=timeout)
+    answer = await broker.ask(request, timeout)
+    if not isinstance(answer, Relay):
+        raise ProtocolError(f"the broker answers a request with {type(answer).__name__}")
+    return await step.reopen(answer.token)
+
+
+async def _dial_back(step: Step, broker: Channel) -> socket.socket:
+    """Wait for the dial-back and for the broker's word, whichever comes first."""
+    timeout = step.means.timeout
+    if step.means.expect is None:
+        raise Unavailable("this client has no port that a target could dial back to")
+    expectation = await step.means.expect(timeout)
+    returns = tuple(str(route) for route in step.crossing.returns)
+    request = Request(
+        contact=step.stage.args[0],
+        way="dial-back",
+        reply=expectation.reply,
+        returns=returns,
+        timeout=timeout,
+    )
+    asking = asyncio.ensure_future(broker.ask(request, timeout))
+    coming = asyncio.ensure_future(expectation.arrival())
+    arrived: socket.socket | None = None
+    try:
+        await asyncio.wait({asking, coming}, return_when=asyncio.FIRST_COMPLETED)
+        if not coming.done():
+            asking.result()  # a refusal ends it here; "done" means that the connection is near
+        async with asyncio.timeout(timeout):
+            arrived = await coming
+        return arrived
+    finally:
+        expectation.cancel()
+        asking.cancel()
+        if coming.done() and not coming.cancelled() and coming.exception() is None:
+            if arrived is None:
+                coming.result().close()
+        else:
+            coming.cancel()
+        await asyncio.gather(asking, coming, return_exceptions=True)
+
+
+CCB = Kind(
+    Traits(
+        role="reversing",
+        options=frozenset({"reach"}),
+        ways=frozenset({"dial-back", "relay"}),
+    ),
+    cross,
+)
