@@ -1,1 +1,35 @@
-"""Connects programs by name across NAT, firewalls, private networks and the IPv4/IPv6 divide."""
+"""Connects programs by name across NAT, firewalls, private networks and the IPv4/IPv6 divide.
+
+    reader, writer = await glasnost.open_connection("jupyter.node7")
+    server = await glasnost.start_server(handle, "echo")
+    sock = glasnost.create_connection("postgres.node7", timeout=5)
+    plan = await glasnost.explain("jupyter.node7")
+
+Those calls are shaped like asyncio's and socket's own; `Node` is what they are made of. What is
+imported is imported when it is first used, so that small commands start fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glasnost.node import Node, create_connection, explain, open_connection, start_server
+
+__version__ = "0.1.0"
+__all__ = [
+    "Node",
+    "__version__",
+    "create_connection",
+    "explain",
+    "open_connection",
+    "start_server",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from glasnost import node
+
+        return getattr(node, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,118 @@
+"""The brokers of one host: which ones, kept registered, and the doors they give it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+
+from glasnost.core.address import Address, Route, Stage
+from glasnost.core.address.names import Name
+from glasnost.core.routes import Path
+from glasnost.core.wire.messages import BROKER, Codec
+from glasnost.errors import AddressError, Unavailable
+from glasnost.net.channel import Channel, OnClose, OnMessage
+from glasnost.roles.agent.lookups import Answer, Lookups
+from glasnost.roles.target import Target
+from glasnost.stages.walk import walk
+
+if TYPE_CHECKING:
+    from glasnost.roles.agent.agent import Agent
+
+log = logging.getLogger("glasnost.agent")
+
+_CODEC = Codec(BROKER)
+#: Routes through one broker that are published: its front doors, and room for the others' in an
+#: address of 32.
+MAX_DOORS = 8
+
+
+class Brokers:
+    """Chooses brokers from what the directories list, and registers this host with them."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._addresses: dict[str, Address] = {}
+        self._paths: dict[str, Path] = {}
+        self._target = Target(
+            open_broker=self._open,
+            open_leg=self._open_leg,
+            serve=agent.serve,
+            ranges=agent.dial_ranges,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Brokers {', '.join(self._addresses) or 'none'}>"
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any broker to register with."""
+        return bool(self._addresses)
+
+    async def look(self, lookups: Lookups) -> None:
+        """Ask the directories which brokers there are now. Raises `Unavailable`."""
+        found = await self._wanted(lookups)
+        addresses = {}
+        for answer in found:
+            try:
+                addresses[answer.record.name] = Address.parse(answer.record.address)
+            except AddressError as error:
+                log.warning("broker %s: %s", answer.record.name, error)
+        self._addresses = addresses
+        self._target.follow(addresses)
+
+    def doors(self) -> list[Route]:
+        """Where this host is met through its brokers. They stay true while a broker restarts, so
+        they are published as long as it is listed."""
+        contact = Stage.ccb(self._agent.node)
+        return [
+            route.then(contact)
+            for address in self._addresses.values()
+            for route in [one for one in address if not one.network.startswith("host.")][:MAX_DOORS]
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """The state of each registration, for people."""
+        return {
+            str(one["broker"]): f"{one['state']}{': ' + one['why'] if one['why'] else ''}"
+            for one in self._target.status()["brokers"]
+        }
+
+    async def close(self) -> None:
+        await self._target.close()
+
+    async def _wanted(self, lookups: Lookups) -> list[Answer]:
+        named = self._agent.settings.brokers
+        if named:
+            names = [str(Name.parse(one, self._agent.domain)) for one in named]
+            return [await lookups.lookup(name) for name in names]
+        listed = [
+            one
+            for one in await lookups.all(f"broker.*.{self._agent.domain}")
+            # A broker on this very host is met at the same doors as the host itself.
+            if Name.parse(one.record.name, self._agent.domain).node != self._agent.node
+        ]
+        listed.sort(key=lambda one: _weight(self._agent.node, one.record.name))
+        return listed[: self._agent.settings.broker_count]
+
+    async def _open(self, broker: str, on_message: OnMessage, on_close: OnClose) -> Channel:
+        address = self._addresses.get(broker)
+        if address is None:
+            raise Unavailable(f"{broker} is not listed any more")
+        opened = await self._agent.open_control(broker, address, _CODEC, on_message, on_close)
+        self._paths[broker] = opened.path
+        return opened.result
+
+    async def _open_leg(self, broker: str, token: bytes) -> socket.socket:
+        """By the path of the registration: a token that were tried on two would be used up by the
+        one that loses."""
+        path = self._paths.get(broker)
+        if path is None:
+            raise Unavailable(f"there is no path to {broker}")
+        return await walk(path, self._agent.means(), relay=token)
+
+
+def _weight(node: str, broker: str) -> bytes:
+    """Rendezvous hashing: each node prefers other brokers, and keeps its own when one goes."""
+    return hashlib.sha256(f"{node}\0{broker}".encode()).digest()

@@ -1,0 +1,88 @@
+"""The services of one host: who is registered under which name, and who is called."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from glasnost.core.wire.header import Answer
+from glasnost.core.wire.messages import Offer
+from glasnost.errors import Refused
+from glasnost.net.exact import answer_now, refuse
+from glasnost.net.port import Incoming
+from glasnost.trust.identity import is_label
+
+log = logging.getLogger("glasnost.agent")
+
+#: Services of one host: the directory keeps no more than this many records of a node.
+MAX_SERVICES = 1000
+_PROTECTIONS = ("sealed", "plain")
+_RELAYS = ("sealed", "any", "no")
+
+
+@dataclass
+class Service:
+    """One registered service. ``ready`` says whether its process takes connections; ``deliver``
+    owns the socket of an `Incoming` when it returns True."""
+
+    offer: Offer
+    ready: Callable[[], bool]
+    deliver: Callable[[Incoming], bool]
+    calls: int = 0
+
+
+class Services:
+    """The registry, and the dispatch of the shared port. ``changed`` is told of changes."""
+
+    def __init__(self, node: str, changed: Callable[[], None]) -> None:
+        self._node = node
+        self._changed = changed
+        self._services: dict[str, Service] = {}
+
+    def __iter__(self) -> Iterator[Service]:
+        return iter(self._services.values())
+
+    def __len__(self) -> int:
+        return len(self._services)
+
+    def add(self, service: Service) -> None:
+        """Register. Raises `Refused`: ``taken``, ``bad-name``, ``bad-offer``, ``quota``."""
+        offer = service.offer
+        if not is_label(offer.name):
+            raise Refused("bad-name", f"{offer.name[:80]!r} cannot be a service's name")
+        if offer.protection not in _PROTECTIONS or offer.relay not in _RELAYS:
+            raise Refused("bad-offer", f"no such protection or relay: {offer.protection[:20]!r}")
+        if offer.name in self._services:
+            raise Refused(
+                "taken", f"a service {offer.name!r} is registered on {self._node} already"
+            )
+        if len(self._services) >= MAX_SERVICES:
+            raise Refused("quota", f"{MAX_SERVICES} services are registered on {self._node}")
+        self._services[offer.name] = service
+        log.info("service %s registered (%s)", offer.name, offer.protection)
+        self._changed()
+
+    def remove(self, service: Service) -> None:
+        """Withdraw, if it is this one that holds the name."""
+        if self._services.get(service.offer.name) is service:
+            del self._services[service.offer.name]
+            log.info("service %s withdrawn", service.offer.name)
+            self._changed()
+
+    def call(self, incoming: Incoming) -> None:
+        """Hand a connection to the service it calls; a plain one is told that it was accepted,
+        immediately before."""
+        name = incoming.call.to
+        service = self._services.get(name)
+        if service is None:
+            known = f"no service {name[:63]!r} is registered on {self._node}"
+            refuse(incoming.sock, "no-service", known)
+        elif not service.ready():
+            refuse(incoming.sock, "busy", f"service {name!r} does not take its connections")
+        else:
+            service.calls += 1
+            if service.offer.protection == "plain":
+                answer_now(incoming.sock, Answer())
+            if not service.deliver(incoming):
+                refuse(incoming.sock, "gone", f"service {name!r} has just gone")

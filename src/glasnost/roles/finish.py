@@ -1,0 +1,49 @@
+"""The last step of a connect: the endpoint accepts, and the raw stream becomes what it is.
+
+A *sealed* endpoint accepts by the verified end of the TLS handshake, a *plain* one by its port's
+short accept frame.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from glasnost.core.wire.messages import Record
+from glasnost.net.blocking import secure_blocking
+from glasnost.net.bridge import Stream
+from glasnost.net.exact import read_answer
+from glasnost.net.tls import TlsTransport, secure
+from glasnost.trust.credentials import Credentials
+
+
+async def finish(sock: socket.socket, record: Record, credentials: Credentials) -> Stream:
+    """Own ``sock``; give the stream that the record's protection makes of it."""
+    if record.protection != "plain":
+        return await secure(sock, credentials.client_context(), server_name=record.name)
+    return await _plain(sock)
+
+
+def dispose(stream: Stream) -> None:
+    """Close a stream that came too late."""
+    if isinstance(stream, TlsTransport):
+        stream.abort()
+    else:
+        stream.close()
+
+
+async def finish_blocking(
+    sock: socket.socket, record: Record, credentials: Credentials
+) -> socket.socket:
+    """The same for a caller that will block: the bare socket, or an `ssl.SSLSocket`."""
+    if record.protection == "plain":
+        return await _plain(sock)
+    return await secure_blocking(sock, credentials.client_context(), record.name)
+
+
+async def _plain(sock: socket.socket) -> socket.socket:
+    try:
+        await read_answer(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

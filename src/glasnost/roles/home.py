@@ -1,0 +1,170 @@
+"""A node's own identity, as it lies in its state directory.
+
+::
+
+    node.key   the node's private key (0600); it never leaves the agent
+    node.crt   the node's certificate
+    root.crt   the pool's root
+    pool.json  what the node was told when it joined: domain, name, where the authority and the
+               directories are, which networks it is on
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from glasnost.core.wire.messages import Directory, Enrolled, Record, Signed
+from glasnost.errors import SettingsError, TrustError, Unavailable
+from glasnost.net.sockets import private_directory
+from glasnost.trust import certificates, checks
+from glasnost.trust.credentials import Credentials
+from glasnost.trust.identity import is_label
+from glasnost.trust.keys import key_from_pem, key_to_pem, new_key, write_private
+from glasnost.trust.records import sign_record
+
+#: How long a service's or user's certificate lasts, seconds, if its node's lasts as long: they
+#: renew by themselves, so a day is a compromise between work and a stolen key's worth.
+LEAF_LIFETIME = 24 * 3600.0
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """``pool.json``."""
+
+    domain: str
+    node: str
+    #: The text of an address; empty: on this host, as are directories whose address is empty.
+    authority: str
+    directories: tuple[Directory, ...] = ()
+    networks: tuple[str, ...] = ()
+
+
+class NodeIdentity:
+    """The node's key and certificate, and what may be done with them."""
+
+    def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
+        self.home, self.clock = home, clock
+        self.pool = _read_pool(home / "pool.json")
+        try:
+            self.key = key_from_pem((home / "node.key").read_bytes())
+            self.root = x509.load_pem_x509_certificate((home / "root.crt").read_bytes())
+            self.certificate = x509.load_pem_x509_certificate((home / "node.crt").read_bytes())
+        except OSError as error:
+            raise SettingsError(f"cannot read {error.filename}: {error.strerror}") from None
+        except ValueError:
+            raise SettingsError(f"a certificate in {home} cannot be read") from None
+        self.credentials = Credentials(self.root, self.domain, *self._own_leaf())
+
+    def __repr__(self) -> str:
+        return f"<NodeIdentity {self.node} of {self.domain}>"
+
+    @staticmethod
+    def exists(home: Path) -> bool:
+        """Whether this home has joined a pool."""
+        return (home / "pool.json").exists()
+
+    @property
+    def domain(self) -> str:
+        return self.pool.domain
+
+    @property
+    def node(self) -> str:
+        return self.pool.node
+
+    @property
+    def not_after(self) -> float:
+        return checks.not_after(self.certificate)
+
+    def renew_at(self) -> float:
+        """When the node's certificate is to be renewed: at half-life."""
+        begun = checks.issued(self.certificate)
+        return begun + (self.not_after - begun) / 2
+
+    def full(self, service: str) -> str:
+        """The full name of a service of this node."""
+        return f"{service}.{self.node}.{self.domain}"
+
+    def certify_service(self, service: str, csr: bytes) -> list[x509.Certificate]:
+        """A chain for a service's own key. Raises `TrustError`."""
+        now, key = self.clock(), checks.read_csr(csr)
+        leaf = certificates.issue_service(
+            self.key, self.certificate, self.full(service), key, now, LEAF_LIFETIME
+        )
+        return [leaf, self.certificate]
+
+    def certify_user(self, user: str, csr: bytes) -> list[x509.Certificate]:
+        """A chain for a local user's key, naming ``user@node``. Raises `TrustError`."""
+        now, key = self.clock(), checks.read_csr(csr)
+        leaf = certificates.issue_user(self.key, self.certificate, user, key, now, LEAF_LIFETIME)
+        return [leaf, self.certificate]
+
+    def sign(self, record: Record) -> Signed:
+        """The record, vouched for by this node."""
+        return sign_record(record, self.key, self.certificate)
+
+    def renewed(self, answer: Enrolled) -> None:
+        """Take the next certificate: kept, and shown from now on."""
+        certificate = checks.read_certificate(answer.certificate)
+        checks.check_node(self.root, certificate, self.clock())
+        self.certificate = certificate
+        write_private(self.home / "node.crt", _pem(certificate))
+        if self.pool.authority:  # else the authority and its directories are on this host
+            self.pool = msgspec.structs.replace(self.pool, directories=answer.directories)
+            _write_pool(self.home, self.pool)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Renew the leaf that this node's agent shows."""
+        self.credentials.replace(*self._own_leaf())
+
+    def _own_leaf(self) -> tuple[ec.EllipticCurvePrivateKey, list[x509.Certificate]]:
+        key = new_key()
+        leaf = certificates.issue_node_leaf(
+            self.key, self.certificate, key.public_key(), self.clock(), LEAF_LIFETIME
+        )
+        return key, [leaf, self.certificate]
+
+
+def write_home(
+    home: Path,
+    key: ec.EllipticCurvePrivateKey,
+    root: x509.Certificate,
+    pool: Pool,
+    certificate: bytes,
+) -> None:
+    """Put down what a node that has just joined needs; ``pool.json`` last, so that a home is
+    either whole or not there."""
+    private_directory(home)
+    write_private(home / "node.key", key_to_pem(key))
+    write_private(home / "root.crt", _pem(root))
+    write_private(home / "node.crt", _pem(checks.read_certificate(certificate)))
+    _write_pool(home, pool)
+
+
+def _write_pool(home: Path, pool: Pool) -> None:
+    write_private(home / "pool.json", msgspec.json.format(msgspec.json.encode(pool)))
+
+
+def _read_pool(path: Path) -> Pool:
+    try:
+        pool = msgspec.json.decode(path.read_bytes(), type=Pool)
+    except FileNotFoundError:
+        raise Unavailable(
+            f"this host has joined no pool ({path} is not there): "
+            "run `glasnost up`, or `glasnost join` with a token"
+        ) from None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from None
+    if not is_label(pool.node):
+        raise TrustError(f"{path} names no node: {pool.node!r}")
+    return pool
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.PEM)

@@ -1,0 +1,149 @@
+"""Keeps one service registered at the host's agent, with a certificate that is always fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from glasnost.core.wire.messages import Offer
+from glasnost.errors import GlasnostError
+from glasnost.net.exact import refuse
+from glasnost.net.port import Incoming
+from glasnost.roles.agent_client import AgentClient
+from glasnost.roles.local import LocalAgent, Offering, Take
+from glasnost.stages.walk import sentence
+from glasnost.trust.certificates import make_csr
+from glasnost.trust.credentials import Credentials
+from glasnost.trust.keys import new_key
+
+log = logging.getLogger("glasnost.server")
+
+#: After an agent has gone it is looked for again, after so many seconds at first and at most.
+RECONNECT = (0.2, 5.0)
+#: A certificate is looked after at least so often, seconds, since clocks are set.
+LOOK_EVERY = 60.0
+#: Connections that may wait for a service that is starting: it takes some milliseconds.
+MAX_EARLY = 256
+
+
+class Registration:
+    """One service at an agent; ``reopen`` finds the agent again after it was lost.
+
+    After `start`, ``credentials`` are there (with ``certified``), and renew in place; connections
+    wait until `give` says who owns them.
+    """
+
+    def __init__(
+        self,
+        offer: Offer,
+        reopen: Callable[[], Awaitable[LocalAgent]],
+        *,
+        certified: bool = True,
+    ) -> None:
+        self.credentials: Credentials | None = None
+        self.full = ""
+        self._offer, self._reopen = offer, reopen
+        self._take: Take | None = None
+        self._certified = certified and offer.protection != "plain"
+        self._offering: Offering | None = None
+        self._local: LocalAgent | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._early: list[Incoming] = []
+
+    def __repr__(self) -> str:
+        return f"<Registration {self.full or self._offer.name}>"
+
+    async def start(self, local: LocalAgent) -> None:
+        """Register. Raises `Refused` where another service has the name."""
+        await self._register(local)
+        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    def give(self, take: Take) -> None:
+        """From here on ``take`` owns every connection, those that came early first."""
+        self._take = take
+        early, self._early = self._early, []
+        for incoming in early:
+            take(incoming)
+
+    async def close(self) -> None:
+        """Withdraw the name."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._offering is not None:
+            self._offering.withdraw()
+            self._offering = None
+
+    async def _register(self, local: LocalAgent) -> None:
+        self._offering = await local.offer(self._offer, self._arrived)
+        self._local = local
+        self.full = self._offering.full
+        if self._certified:
+            await self._certify()
+
+    def _arrived(self, incoming: Incoming) -> None:
+        if self._take is not None:
+            self._take(incoming)
+        elif len(self._early) < MAX_EARLY:
+            self._early.append(incoming)
+        else:
+            refuse(incoming.sock, "busy", f"service {self._offer.name!r} is just starting")
+
+    async def _certify(self) -> None:
+        assert self._local is not None
+        key = new_key()
+        chain = await self._local.certify("service", self._offer.name, make_csr(key))
+        if self.credentials is None:
+            self.credentials = Credentials(self._local.root, self._local.domain, key, chain)
+        else:
+            self.credentials.replace(key, chain)
+
+    async def _keep(self) -> None:
+        """Renew the certificate at half-life, and come back when the agent does."""
+        while True:
+            lost = self._local.lost if isinstance(self._local, AgentClient) else None
+            await _either(lost, self._until_look())
+            try:
+                if isinstance(self._local, AgentClient) and self._local.lost.done():
+                    await self._return()
+                elif self.credentials is not None and self._is_due(self.credentials):
+                    await self._certify()
+            except (GlasnostError, OSError) as error:
+                log.warning("%s: %s", self._offer.name, sentence(error))
+                await asyncio.sleep(RECONNECT[1])
+
+    def _is_due(self, credentials: Credentials) -> bool:
+        now = time.time()
+        return now + 1 >= credentials.renew_at(now)
+
+    def _until_look(self) -> float:
+        if self.credentials is None:
+            return LOOK_EVERY
+        now = time.time()
+        return min(max(self.credentials.renew_at(now) - now, 0.1), LOOK_EVERY)
+
+    async def _return(self) -> None:
+        """Look for the agent until it is there again."""
+        wait = RECONNECT[0]
+        log.info("%s: the agent has gone; looking for it", self._offer.name)
+        while True:
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+            wait = min(wait * 2, RECONNECT[1])
+            try:
+                await self._register(await self._reopen())
+            except (GlasnostError, OSError) as error:
+                log.debug("%s: %s", self._offer.name, sentence(error))
+            else:
+                log.info("%s: registered again", self._offer.name)
+                return
+
+
+async def _either(lost: asyncio.Future[None] | None, seconds: float) -> None:
+    """Wait for whichever comes first."""
+    if lost is None:
+        await asyncio.sleep(seconds)
+    else:
+        await asyncio.wait([lost], timeout=seconds)
