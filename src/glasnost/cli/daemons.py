@@ -1,0 +1,64 @@
+"""``glasnost agent|broker|directory|authority``: one role in the foreground."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import click
+
+from glasnost.cli import common
+from glasnost.daemons import host
+from glasnost.daemons.run import run
+from glasnost.errors import Unavailable
+from glasnost.roles.home import NodeIdentity
+from glasnost.roles.local import LocalAgent
+
+
+@click.command()
+@common.port
+@common.verbose
+def agent(port: int | None, verbose: bool) -> None:
+    """Run this host's agent: its shared port, its names, its programs' way out."""
+    home, settings = common.settings(port=port)
+    NodeIdentity(home)  # whatever is wrong with it is said before anything else
+    run(lambda: host.agent(home, settings), verbose)
+
+
+@click.command()
+@common.verbose
+def broker(verbose: bool) -> None:
+    """Run a broker behind this host's agent."""
+    _role(host.broker, verbose)
+
+
+@click.command()
+@common.verbose
+def directory(verbose: bool) -> None:
+    """Run the directory behind this host's agent."""
+    home, _ = common.settings()
+    _role(lambda local, reopen: host.directory(home, local, reopen), verbose)
+
+
+@click.command()
+@click.option("--node-lifetime", type=float, help="Seconds that a node's certificate lasts.")
+@common.verbose
+def authority(node_lifetime: float | None, verbose: bool) -> None:
+    """Run the pool's authority behind this host's agent."""
+    home, _ = common.settings()
+    if not (home / "authority").exists():
+        raise Unavailable(f"{home} holds no authority: `glasnost init` makes one")
+    _role(lambda local, reopen: host.authority(home, local, reopen, node_lifetime), verbose)
+
+
+def _role(
+    role: Callable[[LocalAgent, host.Reopen], AbstractAsyncContextManager[object]], verbose: bool
+) -> None:
+    _, settings = common.settings()
+
+    @asynccontextmanager
+    async def whole() -> AsyncIterator[None]:
+        async with host.local_agent(settings) as (local, reopen), role(local, reopen):
+            yield
+
+    run(whole, verbose)

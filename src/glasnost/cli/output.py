@@ -1,0 +1,62 @@
+"""What commands print: answers on stdout, everything else on stderr, text from peers escaped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from glasnost.core.text import printable
+
+
+def say(text: str = "") -> None:
+    """One line (or some) of the answer."""
+    print(printable(text), flush=True)
+
+
+def say_json(value: Any) -> None:
+    """The answer for a program."""
+    print(json.dumps(value, indent=2, sort_keys=True), flush=True)
+
+
+def note(text: str) -> None:
+    """Something by the way."""
+    print(f"glasnost: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def complain(text: str, hint: str = "") -> None:
+    """An error, in one sentence; further lines are its details."""
+    first, *rest = printable(text.strip() or "it failed").splitlines()
+    print(f"glasnost: error: {first[:1].lower() + first[1:]}", file=sys.stderr)
+    for line in rest:
+        print(line, file=sys.stderr)
+    if hint:
+        print(f"glasnost: hint: {printable(hint)}", file=sys.stderr)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as what stands in them.
+
+    >>> print(table(["name", "age"], [["web.node7", "3 s"]]))
+    name       age
+    web.node7  3 s
+    """
+    lines = [list(head), *[[printable(cell, keep="") for cell in row] for row in rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(0.4), duration(75), duration(7300)
+    ('0 s', '1 min', '2 h')
+    """
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

@@ -1,0 +1,54 @@
+"""``glasnost up``: a pool on one machine, nothing to configure."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+
+from glasnost.cli import common
+from glasnost.cli.init import DEFAULT_POOL, make_pool
+from glasnost.cli.output import note, say
+from glasnost.daemons import host
+from glasnost.daemons.run import run
+from glasnost.errors import SettingsError
+from glasnost.roles.home import NodeIdentity
+from glasnost.settings import run_directory
+
+
+@click.command()
+@click.option("--pool", help=f"The pool's name, when it is made ({DEFAULT_POOL}).")
+@click.option("--name", help="This node's name, when the pool is made; the short host name.")
+@click.option("--network", "networks", multiple=True, help="A named network this node is on.")
+@common.port
+@common.verbose
+def up(
+    pool: str | None, name: str | None, networks: tuple[str, ...], port: int | None, verbose: bool
+) -> None:
+    """Run authority, directory, broker and agent in this one process.
+
+    The first time, the pool is made. On a host that has joined another's pool, only the agent
+    runs.
+    """
+    home, settings = common.settings(port=port)
+    if not NodeIdentity.exists(home):
+        make_pool(home, pool or DEFAULT_POOL, name, networks)
+    identity = NodeIdentity(home)
+    if name is not None and name.lower() != identity.node:
+        raise SettingsError(f"this node is called {identity.node} already ({home})")
+    settings = settings.with_networks(networks)
+
+    @asynccontextmanager
+    async def whole() -> AsyncIterator[None]:
+        async with host.everything(home, settings) as agent:
+            roles = "authority, directory, broker and agent"
+            if not (home / "authority").exists():
+                roles = "agent"
+            say(f"{identity.node}.{identity.domain}: {roles} on port {agent.port_number}")
+            say(f"sockets in {run_directory(settings)}, keys in {home}; end with Ctrl-C")
+            if roles != "agent":
+                note("the authority's key is in this process too; `glasnost authority` parts them")
+            yield
+
+    run(whole, verbose)

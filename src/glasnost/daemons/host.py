@@ -1,0 +1,195 @@
+"""Each role as an async context: it serves while the context lasts.
+
+A role is given the host's agent (`LocalAgent`), its own process's in ``up``, else the one behind
+the local socket; so there is one way to run it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from glasnost.core.address import Address, Stage
+from glasnost.core.wire.messages import Directory, Offer
+from glasnost.errors import Unavailable
+from glasnost.net.sockets import private_directory
+from glasnost.roles.agent import Agent
+from glasnost.roles.agent_client import AgentClient
+from glasnost.roles.authority import Authority
+from glasnost.roles.broker import Broker
+from glasnost.roles.directory import DirectoryServer
+from glasnost.roles.home import NodeIdentity
+from glasnost.roles.local import LocalAgent
+from glasnost.roles.registration import Registration
+from glasnost.settings import Settings, run_directory
+from glasnost.store.sqlite import SqliteRecords
+from glasnost.trust.credentials import Credentials
+from glasnost.trust.records import Verifier
+
+#: How often the authority looks where the directories are now, seconds.
+LOOK_EVERY = 10.0
+#: How long a daemon waits for its host's agent to come up, seconds.
+AGENT_WAIT = 15.0
+
+Reopen = Callable[[], Awaitable[LocalAgent]]
+
+
+@asynccontextmanager
+async def agent(home: Path, settings: Settings) -> AsyncIterator[Agent]:
+    """The host's agent."""
+    identity = NodeIdentity(home)
+    run = run_directory(settings)
+    private_directory(run)
+    serving = Agent(identity, settings.with_networks(identity.pool.networks), run)
+    try:
+        await serving.start()
+        yield serving
+    finally:
+        await serving.close()
+
+
+@asynccontextmanager
+async def local_agent(settings: Settings) -> AsyncIterator[tuple[LocalAgent, Reopen]]:
+    """The agent that runs on this host, waited for while it starts."""
+    run = run_directory(settings)
+
+    async def reopen() -> LocalAgent:
+        return await AgentClient.connect(run)
+
+    client = await _patient(reopen)
+    try:
+        yield client, reopen
+    finally:
+        await client.close()
+
+
+async def _patient(reopen: Reopen) -> LocalAgent:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + AGENT_WAIT
+    while True:
+        try:
+            return await reopen()
+        except Unavailable:
+            if loop.time() > deadline:
+                raise
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def broker(local: LocalAgent, reopen: Reopen) -> AsyncIterator[Broker]:
+    """The broker, as the service ``broker`` of this host."""
+    offer = Offer(name="broker", labels={"role": "broker"})
+    async with _registered(offer, local, reopen) as (registration, credentials):
+        serving = Broker(credentials)
+        registration.give(serving.take)
+        try:
+            yield serving
+        finally:
+            await serving.close()
+
+
+@asynccontextmanager
+async def directory(
+    home: Path, local: LocalAgent, reopen: Reopen
+) -> AsyncIterator[DirectoryServer]:
+    """The directory, as the service ``directory`` of this host."""
+    state = home / "directory"
+    private_directory(state)
+    store = SqliteRecords(state / "records.sqlite")
+    offer = Offer(name="directory", labels={"role": "directory"})
+    async with _registered(offer, local, reopen) as (registration, credentials):
+        serving = DirectoryServer(credentials, Verifier(local.root, local.domain), store)
+        await serving.start()
+        registration.give(serving.take)
+        try:
+            yield serving
+        finally:
+            await serving.close()
+
+
+@asynccontextmanager
+async def authority(
+    home: Path, local: LocalAgent, reopen: Reopen, node_lifetime: float | None = None
+) -> AsyncIterator[Authority]:
+    """The authority, as the service ``authority`` of this host; it brings its own TLS."""
+    where = _Directories(NodeIdentity(home), local)
+    await where.look()
+    more = {} if node_lifetime is None else {"node_lifetime": node_lifetime}
+    serving = Authority(home / "authority", where.now, clock=time.time, **more)
+    registration = Registration(Offer(name="authority"), reopen, certified=False)
+    await registration.start(local)
+    registration.give(serving.take)
+    looking = asyncio.create_task(where.keep_looking())
+    try:
+        yield serving
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        await registration.close()
+        await serving.close()
+
+
+@asynccontextmanager
+async def everything(home: Path, settings: Settings) -> AsyncIterator[Agent]:
+    """``glasnost up``: the agent, and all roles that this home has the keys for."""
+    async with AsyncExitStack() as stack:
+        own = await stack.enter_async_context(agent(home, settings))
+
+        async def reopen() -> LocalAgent:
+            return own
+
+        if (home / "authority").exists():
+            await stack.enter_async_context(authority(home, own, reopen))
+            await stack.enter_async_context(directory(home, own, reopen))
+            await stack.enter_async_context(broker(own, reopen))
+        yield own
+
+
+@asynccontextmanager
+async def _registered(
+    offer: Offer, local: LocalAgent, reopen: Reopen
+) -> AsyncIterator[tuple[Registration, Credentials]]:
+    registration = Registration(offer, reopen)
+    await registration.start(local)
+    assert registration.credentials is not None, "it was asked for"
+    try:
+        yield registration, registration.credentials
+    finally:
+        await registration.close()
+
+
+class _Directories:
+    """Where the directories are, for nodes that join: those on this host are at its doors."""
+
+    def __init__(self, identity: NodeIdentity, local: LocalAgent) -> None:
+        self._identity, self._local = identity, local
+        self._known: tuple[Directory, ...] = ()
+
+    def now(self) -> tuple[Directory, ...]:
+        return self._known
+
+    async def look(self) -> None:
+        here = await own_address(self._local, "directory")
+        self._known = tuple(
+            one if one.address else Directory(one.name, here)
+            for one in self._identity.pool.directories
+            if one.address or here
+        )
+
+    async def keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                await self.look()
+            except Unavailable:
+                continue  # the agent restarts; what was known is still the best there is
+
+
+async def own_address(local: LocalAgent, service: str) -> str:
+    """Where a service of this host is met from other hosts; empty if nowhere."""
+    returns = (await local.where()).returns
+    stage = Stage.service(service)
+    return str(Address(tuple(route.then(stage) for route in returns))) if returns else ""
