@@ -1,0 +1,214 @@
+"""A pool in a lab: hosts, their daemons as processes of their own, services, clients.
+
+Also what lab tests build their pools with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from glasnost.errors import GlasnostError
+from glasnost.testing.lab import Host, Lab
+
+#: Every address of the lab's internet, which RFC 5737 and RFC 3849 set aside for examples: here,
+#: they are the public network.
+PUBLIC = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+#: Seconds within which daemons and services must be up on a machine that does other things too.
+PATIENCE = 60.0
+
+
+class WorldError(GlasnostError):
+    """The pool could not be built, or something in it died."""
+
+
+class World:
+    """A lab with a pool in it. ``with World(lab) as world: ...``"""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.folder = Path(tempfile.mkdtemp(prefix="gn-"))
+        self.processes: dict[tuple[str, str], subprocess.Popen[str]] = {}
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process that was started here, and remove every file."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 5
+        for process in self.processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- hosts and daemons ----------------------------------------------------------------------
+
+    def found(self, host: Host, *networks: str) -> None:
+        """Make the pool, with ``host`` as its first node."""
+        self._home(host, networks)
+        names = [word for name in networks for word in ("--network", name)]
+        self.glasnost(host, "init", "--pool", "demo", "--name", host.name, *names)
+
+    def join(self, first: Host, hosts: Sequence[Host], networks: dict[str, Sequence[str]]) -> None:
+        """Let ``hosts`` join, each with a token from ``first``, where the authority runs."""
+        waiting = []
+        for host in hosts:
+            self._home(host, networks.get(host.name, ()))
+            names = [f"--network={name}" for name in networks.get(host.name, ())]
+            command = self.command("token", "create", "--node", host.name, *names)
+            waiting.append(first.popen(command, **self._options(first, subprocess.PIPE)))
+        tokens = [_output(process) for process in waiting]
+        joining = []
+        for host, token in zip(hosts, tokens, strict=True):
+            options = self._options(host, subprocess.PIPE) | {"stdin": subprocess.PIPE}
+            process = host.popen(self.command("join"), **options)
+            assert process.stdin is not None
+            process.stdin.write(token)
+            process.stdin.close()
+            process.stdin = None  # or communicate() flushes what is closed
+            joining.append(process)
+        for process in joining:
+            _output(process)
+
+    def start(self, host: Host, role: str, *options: str) -> subprocess.Popen[str]:
+        """Start one daemon on ``host``; its log is kept in a file."""
+        return self._spawn(host, role, self.command(role, *options))
+
+    def serve(self, host: Host, name: str, *options: str) -> None:
+        """Start a service as a process of its own, and wait until it is registered."""
+        command = [sys.executable, "-m", "glasnost.testing.peer", "serve", name, *options]
+        process = self._spawn(host, f"service-{name}", command, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("ready"):
+            raise WorldError(f"service {name} on {host.name} did not start:\n{self.log(host)}")
+
+    def kill(self, host: Host, role: str) -> None:
+        """kill -9, and wait until it is gone."""
+        process = self.processes.pop((host.name, role))
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+    def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
+        """Wait until something holds; `WorldError` says what never did."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise WorldError(f"{what}: not within {PATIENCE:.0f} s")
+            time.sleep(0.05)
+
+    def wait_for_agents(self, hosts: Iterable[Host]) -> None:
+        """Wait until each host's agent answers."""
+        for host in hosts:
+            socket = self._run(host) / "agent.sock"
+            self.wait_for(f"the agent of {host.name}", socket.exists)
+
+    def wait_for_names(
+        self, host: Host, names: Iterable[str], brokered: Iterable[str] = ()
+    ) -> None:
+        """Wait until the directory, asked from ``host``, has these; ``brokered`` ones with a route
+        through a broker."""
+
+        def all_there() -> bool:
+            listing = self.glasnost(host, "ls", "--json", check=False)
+            found = json.loads(listing or "[]")
+            addresses = {".".join(one["name"].split(".")[:2]): one["address"] for one in found}
+            return set(names) <= set(addresses) and all(
+                "/ccb:" in addresses.get(name, "") for name in brokered
+            )
+
+        self.wait_for(f"names {', '.join(names)} in the directory", all_there)
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def glasnost(self, host: Host, *arguments: str, check: bool = True) -> str:
+        """Run one command on ``host``; what it printed."""
+        options = self._options(host, subprocess.PIPE)
+        process = host.run(self.command(*arguments), timeout=PATIENCE, **options)
+        if check and process.returncode:
+            raise WorldError(f"{host.name}: glasnost {' '.join(arguments)}: {process.stderr}")
+        return str(process.stdout)
+
+    def fetch(self, host: Host, name: str, size: int) -> dict[str, Any]:
+        """Connect from ``host`` to a service, and transfer ``size`` bytes each way, checked."""
+        command = [sys.executable, "-m", "glasnost.testing.peer", "fetch", name, str(size)]
+        process = host.run(command, timeout=PATIENCE, **self._options(host, subprocess.PIPE))
+        if process.returncode:
+            return {"ok": False, "error": process.stderr.strip(), "tried": []}
+        answer: dict[str, Any] = json.loads(process.stdout)
+        return answer
+
+    @staticmethod
+    def command(*arguments: str) -> list[str]:
+        """The command line of ``glasnost``, as this Python has it."""
+        return [sys.executable, "-c", "from glasnost.cli import main; main()", *arguments]
+
+    def environment(self, host: Host) -> dict[str, str]:
+        """What a process on ``host`` is told of where its own things lie."""
+        home = self.folder / host.name
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("GLASNOST")}
+        return {**kept, "GLASNOST_HOME": str(home), "GLASNOST_RUN": str(self._run(host))}
+
+    def log(self, host: Host) -> str:
+        """Everything that the processes of ``host`` have said."""
+        logs = sorted((self.folder / host.name).glob("*.log"))
+        return "\n".join(f"--- {log.stem}\n{log.read_text()}" for log in logs)
+
+    def _run(self, host: Host) -> Path:
+        return self.folder / host.name / "run"
+
+    def _home(self, host: Host, networks: Iterable[str]) -> None:
+        home = self.folder / host.name
+        home.mkdir(mode=0o700)
+        ranges = ", ".join(f'"{one}"' for one in PUBLIC)
+        (home / "glasnost.toml").write_text(f'[[networks]]\nname = "public"\nranges = [{ranges}]\n')
+
+    def _options(self, host: Host, stdout: int | None) -> dict[str, Any]:
+        return {
+            "env": self.environment(host),
+            "stdin": subprocess.DEVNULL,
+            "stdout": stdout,
+            "stderr": subprocess.PIPE,
+            "text": True,
+        }
+
+    def _spawn(
+        self, host: Host, label: str, command: Sequence[str], stdout: int | None = None
+    ) -> subprocess.Popen[str]:
+        with open(self.folder / host.name / f"{label}.log", "a") as log:
+            options = self._options(host, stdout) | {"stderr": log}
+            if stdout is None:
+                options["stdout"] = log
+            process = host.popen(command, **options)
+        self.processes[host.name, label] = process
+        return process
+
+
+def _output(process: subprocess.Popen[str]) -> str:
+    out, problem = process.communicate(timeout=PATIENCE)
+    if process.returncode:
+        raise WorldError(problem.strip())
+    return out
