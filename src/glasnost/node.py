@@ -12,8 +12,11 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from glasnost.core.address.names import Name
 from glasnost.core.routes import Plan, plan
@@ -76,13 +79,15 @@ class Node:
         except Unavailable:
             if not NodeIdentity.exists(self._home):
                 raise
-            self._local = await _embedded(NodeIdentity(self._home), self._settings)
+            self._local = await _embed(self._home, self._settings)
 
     async def close(self) -> None:
         """Let go; connections that were made live on."""
-        if self._local is not None:
-            await self._local.close()
-            self._local = None
+        local, self._local = self._local, None
+        if isinstance(local, Agent):
+            await _release(local)
+        elif local is not None:
+            await local.close()
 
     @property
     def local(self) -> LocalAgent:
@@ -256,7 +261,47 @@ async def _create(name: str, timeout: float) -> socket.socket:
         return connected.result
 
 
-async def _embedded(identity: NodeIdentity, settings: Settings) -> Agent:
+@dataclass
+class _Embedded:
+    """The one agent that the nodes of a loop share where no agent runs on the host."""
+
+    agent: Agent
+    users: int = 0
+
+
+#: By event loop: each program's nodes are one node of the pool.
+_embedded: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[_Embedded]] = (
+    WeakKeyDictionary()
+)
+
+
+async def _embed(home: Path, settings: Settings) -> Agent:
+    """The loop's own agent, started by whoever needs it first."""
+    loop = asyncio.get_running_loop()
+    starting = _embedded.get(loop)
+    if starting is None:
+        starting = _embedded[loop] = loop.create_future()
+        try:
+            starting.set_result(_Embedded(await _started(NodeIdentity(home), settings)))
+        except BaseException as error:
+            del _embedded[loop]
+            starting.set_exception(error)
+    embedded = await starting
+    embedded.users += 1
+    return embedded.agent
+
+
+async def _release(agent: Agent) -> None:
+    """One user less; the last one closes it."""
+    loop = asyncio.get_running_loop()
+    embedded = await _embedded[loop]
+    embedded.users -= 1
+    if not embedded.users:
+        del _embedded[loop]
+        await agent.close()
+
+
+async def _started(identity: NodeIdentity, settings: Settings) -> Agent:
     """An agent of this program's own: on the usual port if that is free, else on any."""
     settings = settings.with_networks(identity.pool.networks)
     agent = Agent(identity, settings, run=None)

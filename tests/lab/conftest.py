@@ -52,10 +52,13 @@ class Wire:
         sock.settimeout(PATIENCE)
         return self._stack.enter_context(sock), str(peer[0]).removeprefix("::ffff:")
 
-    def outcome(self, node: Node, address: str | None, port: int = PORT) -> str:
-        """What becomes of a connect, in a word: connected, refused, unreachable or silence."""
+    def outcome(
+        self, node: Node, address: str | None, port: int = PORT, *, silent: bool = False
+    ) -> str:
+        """What becomes of a connect, in a word: connected, refused, unreachable or silence. Where
+        nothing (``silent``) is expected to come, a short silence is proof enough."""
         try:
-            self.connect(node, address, port, timeout=SILENCE)
+            self.connect(node, address, port, timeout=SILENCE if silent else PATIENCE)
         except ConnectionRefusedError:
             return "refused"
         except TimeoutError:

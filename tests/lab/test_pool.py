@@ -27,7 +27,7 @@ class Pool:
     """A broker's host, a public host, and one host behind each of two NATs."""
 
     def __init__(self, lab: Lab, world: World) -> None:
-        self.world = world
+        self.lab, self.world = lab, world
         home = lab.site("home", nat="masquerade", inbound="drop")
         office = lab.site("office", nat="random", inbound="drop")
         self.cm = lab.host("cm")
@@ -102,7 +102,7 @@ def test_a_text_that_is_no_name_is_said_to_be_none(pool: Pool, name: str) -> Non
 def test_two_services_cannot_have_one_name(pool: Pool) -> None:
     done = run(pool, pool.alice, "expose", "web", "--to", "127.0.0.1:1")
     assert done.returncode == 1
-    assert done.stderr.strip() == "glasnost: error: 'web' is registered on alice already"
+    assert done.stderr.strip() == "glasnost: error: a service 'web' is registered on alice already"
 
 
 def test_ls_lookup_and_explain_answer_people_and_programs(pool: Pool) -> None:

@@ -59,27 +59,33 @@ def glasnost() -> None:
 def run() -> None:
     """Run a command. Status: 0 done, 1 it could not be done, 2 it was called wrongly, 130 ^C."""
     try:
-        status = glasnost.main(standalone_mode=False)
+        status = glasnost.main(prog_name="glasnost", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except click.ClickException as error:
-        complain(error.format_message())
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            click.echo(f"glasnost: hint: {error.ctx.command_path} --help", err=True)
+    except click.UsageError as error:
+        _show_usage(error)
         sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except click.ClickException as error:
+        complain(_sentence(error.format_message()))
         sys.exit(1)
-    except (GlasnostError, OSError) as error:
-        complain(_sentence(error))
+    except GlasnostError as error:
+        complain(str(error))
         sys.exit(1)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, GlasnostError):
+    except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return where + (error.strerror or str(error)).lower()
-    return str(error)
+        complain(where + (error.strerror or str(error)).lower())
+        sys.exit(1)
+
+
+def _show_usage(error: click.UsageError) -> None:
+    if error.ctx is not None and not error.ctx.args and error.message == error.ctx.get_help():
+        print(error.message, file=sys.stderr)  # a group without a command
+        return
+    hint = "" if error.ctx is None else f"{error.ctx.command_path} --help"
+    complain(_sentence(error.format_message()), hint)
+
+
+def _sentence(message: str) -> str:
+    """Click's messages as ours are: without the period."""
+    return message.strip().removesuffix(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,12 +13,12 @@ from glasnost.core.text import printable
 
 def say(text: str = "") -> None:
     """One line (or some) of the answer."""
-    print(printable(text), flush=True)
+    _answer(printable(text))
 
 
 def say_json(value: Any) -> None:
     """The answer for a program."""
-    print(json.dumps(value, indent=2, sort_keys=True), flush=True)
+    _answer(json.dumps(value, indent=2, sort_keys=True))
 
 
 def note(text: str) -> None:
@@ -33,6 +34,17 @@ def complain(text: str, hint: str = "") -> None:
         print(line, file=sys.stderr)
     if hint:
         print(f"glasnost: hint: {printable(hint)}", file=sys.stderr)
+
+
+def _answer(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # What is still buffered has nowhere to go; Python would complain of it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            complain(f"cannot write the answer: {(error.strerror or str(error)).lower()}")
+        sys.exit(1)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

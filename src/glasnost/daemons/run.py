@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import resource
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+
+from glasnost.core.text import printable
 
 Daemon = Callable[[], AbstractAsyncContextManager[object]]
 
 
 def run(daemon: Daemon, verbose: bool = False) -> None:
     """Run until SIGINT or SIGTERM, then leave the context: everything is closed in order."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    _allow_descriptors()
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
         runner.run(_until_told(daemon))
+
+
+class _Printable(logging.Formatter):
+    """Escapes what a terminal would obey: much of what is logged was said by peers."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _allow_descriptors() -> None:
+    """Take as many descriptors as the system lets us have: each connection is one or two."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS says "unlimited" and means less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

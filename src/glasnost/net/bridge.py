@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final, cast
 
+from glasnost.net.sockets import adopt
 from glasnost.net.tls import TlsTransport
 
 Stream = TlsTransport | socket.socket
@@ -140,4 +141,4 @@ async def _attach(side: _Side) -> None:
     if isinstance(side.stream, TlsTransport):
         side.stream.attach(side)
     else:
-        await asyncio.get_running_loop().create_connection(lambda: side, sock=side.stream)
+        await adopt(side.stream, side)

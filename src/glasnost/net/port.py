@@ -43,30 +43,42 @@ class Incoming:
     call: header.Call
     sock: socket.socket
     peer: str = ""
+    #: Whether a broker copies its bytes: a service's record says whether it may.
+    relayed: bool = False
 
 
 class _Caller:
     """One connection that has not yet said whom it calls."""
 
-    __slots__ = ("body", "deadline", "peer", "prefix", "sock", "source")
+    __slots__ = ("body", "deadline", "peer", "prefix", "relayed", "sock", "source")
 
-    def __init__(self, sock: socket.socket, source: str, peer: str, deadline: float) -> None:
+    def __init__(
+        self, sock: socket.socket, source: str, peer: str, deadline: float, relayed: bool
+    ) -> None:
         self.sock, self.source, self.peer, self.deadline = sock, source, peer, deadline
+        self.relayed = relayed
         self.prefix = b""
         self.body = b""
 
     def read(self) -> header.Call | None:
-        """Read on; the call once it is whole. Raises `ProtocolError`, OSError or EOFError."""
-        if len(self.prefix) < header.PREFIX_SIZE:
-            self.prefix += self._recv(header.PREFIX_SIZE - len(self.prefix))
-            if len(self.prefix) < header.PREFIX_SIZE:
+        """Read on; the call once it is whole. Raises `ProtocolError`, OSError or EOFError.
+
+        It reads until there is no more: uvloop tells of a reset that comes together with bytes
+        once only, and by then the bytes hide it.
+        """
+        while len(self.prefix) < header.PREFIX_SIZE:
+            if not (data := self._recv(header.PREFIX_SIZE - len(self.prefix))):
                 return None
+            self.prefix += data
         size = header.body_size(self.prefix, header.CALL)
-        if len(self.body) < size:
-            self.body += self._recv(size - len(self.body))
-        return header.decode_call(self.body) if len(self.body) == size else None
+        while len(self.body) < size:
+            if not (data := self._recv(size - len(self.body))):
+                return None
+            self.body += data
+        return header.decode_call(self.body)
 
     def _recv(self, size: int) -> bytes:
+        """What is there, at most ``size`` bytes; nothing while nothing is."""
         try:
             data = self.sock.recv(size)
         except BlockingIOError:
@@ -124,9 +136,9 @@ class SharedPort:
         if self._timer is not None:
             self._timer.cancel()
 
-    def serve(self, sock: socket.socket, peer: str) -> None:
+    def serve(self, sock: socket.socket, peer: str, relayed: bool = False) -> None:
         """Treat a connection that *we* opened (a dial-back, a leg) as one that was accepted."""
-        self._take(tune(sock), "", peer)
+        self._take(tune(sock), "", peer, relayed)
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_BATCH):
@@ -147,8 +159,8 @@ class SharedPort:
         if listener.fileno() >= 0:
             self._loop.add_reader(listener.fileno(), self._accept, listener)
 
-    def _take(self, sock: socket.socket, source: str, peer: str) -> None:
-        caller = _Caller(sock, source, peer, self._loop.time() + self._timeout)
+    def _take(self, sock: socket.socket, source: str, peer: str, relayed: bool = False) -> None:
+        caller = _Caller(sock, source, peer, self._loop.time() + self._timeout, relayed)
         if len(self._callers) >= self._most:
             self._reject(caller, "busy", "too many connections have not said whom they call")
         elif source and self._sources[source] >= self._per_source:
@@ -178,7 +190,7 @@ class SharedPort:
         if call is None:
             return False
         self._forget(caller, waiting)
-        self._dispatch(Incoming(call, caller.sock, caller.peer))
+        self._dispatch(Incoming(call, caller.sock, caller.peer, caller.relayed))
         return True
 
     def _forget(self, caller: _Caller, waiting: bool = True) -> None:

@@ -91,6 +91,17 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
+async def adopt(sock: socket.socket, protocol: asyncio.Protocol) -> asyncio.Transport:
+    """Give a connected socket to a protocol.
+
+    Why not ``create_connection(sock=...)``: where the connection ends before that returns, uvloop
+    forgets the socket object, which then closes the descriptor's next owner.
+    """
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
+    return transport
+
+
 def listen_tcp(host: str, port: int) -> socket.socket:
     """Listen on one literal address; an IPv6 listener takes IPv6 only, so both can be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

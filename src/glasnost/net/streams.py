@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from glasnost.net.bridge import Stream
+from glasnost.net.sockets import adopt
 from glasnost.net.tls import TlsTransport
 
 #: How many bytes a reader holds before it stops reading: asyncio's own default.
@@ -24,5 +25,5 @@ async def streams(
         transport = stream
         stream.attach(protocol)
     else:
-        transport, _ = await loop.create_connection(lambda: protocol, sock=stream)
+        transport = await adopt(stream, protocol)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)

@@ -18,6 +18,7 @@ from typing import Any, Final, cast
 
 from glasnost.core.wire import header
 from glasnost.errors import PathCut, ProtocolError, Refused, TrustError
+from glasnost.net.sockets import adopt
 
 #: A handshake is two round trips and a few milliseconds of arithmetic; 10 s survive two lost
 #: packets on a slow line and bound what a stranger can keep open.
@@ -397,14 +398,13 @@ async def secure(
     `PathCut`, or TimeoutError after ``timeout`` seconds. A client may be done before the server
     has judged its certificate: what came of that, the application hears.
     """
-    loop = asyncio.get_running_loop()
     try:
         transport = TlsTransport(context, server_side, server_name)
     except BaseException:
         sock.close()
         raise
     try:
-        await loop.create_connection(lambda: transport, sock=sock)
+        await adopt(sock, transport)
         async with asyncio.timeout(timeout):
             await transport.established
     except BaseException as error:

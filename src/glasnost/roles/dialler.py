@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from glasnost.core.address import Address, parse_reach
 from glasnost.core.routes import Path, Plan, Policy, Target, Vantage, plan
-from glasnost.core.wire.messages import Record
+from glasnost.core.wire.messages import Record, may_be_relayed
 from glasnost.errors import ConnectFailed, GlasnostError, StageFailed
 from glasnost.net.race import ATTEMPT_DELAY, Failure, Lost, race
 from glasnost.stages import TRAITS, Means
@@ -42,11 +42,9 @@ class Connected(Generic[T]):
 
 
 def target_of(record: Record) -> Target:
-    """What planning needs of a record. Relaying follows its ``relay``: ``sealed`` lets brokers
-    relay what they cannot read, ``any`` also plain streams, ``no`` nothing. Raises
-    `AddressError`."""
+    """What planning needs of a record. Raises `AddressError`."""
     reach = None if record.reach is None else parse_reach("+".join(record.reach) or "none")
-    relay = record.relay == "any" or (record.relay == "sealed" and record.protection == "sealed")
+    relay = may_be_relayed(record.protection, record.relay)
     return Target(Address.parse(record.address), reach, relay)
 
 

@@ -57,8 +57,9 @@ OpenBroker = Callable[[str, OnMessage, OnClose], Awaitable[Channel]]
 OpenLeg = Callable[[str, bytes], Awaitable[socket.socket]]
 #: Connects to a literal address and a port.
 Dial = Callable[[str, int], Awaitable[socket.socket]]
-#: Owns a connection as if it had been accepted; the text says whose it is, for people.
-Serve = Callable[[socket.socket, str], None]
+#: Owns a connection as if it had been accepted; the text says whose it is, for people, and the
+#: last whether a broker relays it.
+Serve = Callable[[socket.socket, str, bool], None]
 
 
 class Target:
@@ -205,7 +206,7 @@ class Target:
             channel.tell(Failed(message.id, code, why))
         else:
             self._served += 1
-            self._serve(sock, f"{peer} for {caller}")
+            self._serve(sock, f"{peer} for {caller}", isinstance(message, Leg))
             channel.tell(Done(message.id))
 
     async def _dial_back(self, message: DialBack, within: float) -> tuple[socket.socket, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import socket
 
 from glasnost.core.routes.path import Path
@@ -44,8 +45,9 @@ async def walk(
 
 def sentence(error: BaseException) -> str:
     """An error as one sentence for a person."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+    if isinstance(error, OSError) and error.errno:
+        # Not its own text: asyncio puts the address there, which is said already.
+        return os.strerror(error.errno).lower()
     if isinstance(error, TimeoutError):
         return str(error) or "no answer in time"
     if isinstance(error, StageFailed):

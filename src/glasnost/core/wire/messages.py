@@ -132,6 +132,12 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     v: int = WIRE_VERSION
 
 
+def may_be_relayed(protection: str, relay: str) -> bool:
+    """Whether a broker may copy a service's streams: ``sealed`` lets it copy what it cannot read,
+    ``any`` also a plain service's, ``no`` nothing. Requester and target both hold to it."""
+    return relay == "any" or (relay == "sealed" and protection == "sealed")
+
+
 class Signed(msgspec.Struct, frozen=True, omit_defaults=True):
     """A record's bytes as its owner wrote them, the owner's ECDSA-SHA256 signature over
     ``b"glasnost record 1\\0" + payload``, and the owner's node certificate (DER)."""

@@ -199,9 +199,9 @@ class Agent:
         else:
             self.services.call(incoming)
 
-    def serve(self, sock: socket.socket, peer: str) -> None:
+    def serve(self, sock: socket.socket, peer: str, relayed: bool) -> None:
         """A connection that we opened for a broker's sake: serve it as one that was accepted."""
-        self._port.serve(sock, peer)
+        self._port.serve(sock, peer, relayed)
 
     # --- what is published ----------------------------------------------------------------------
 
@@ -244,10 +244,13 @@ class Agent:
 
     async def _follow_brokers(self) -> None:
         while True:
-            try:
-                await self._brokers.look(self._lookups)
-            except GlasnostError as error:
-                log.debug("brokers cannot be listed: %s", error)
+            # A program that only connects has nothing that a broker could bring callers to, and
+            # would take its node's contact from one that has.
+            if self.run is not None or len(self.services):
+                try:
+                    await self._brokers.look(self._lookups)
+                except GlasnostError as error:
+                    log.debug("brokers cannot be listed: %s", error)
             self._republish()
             await asyncio.sleep(BROKERS_EVERY if self._brokers.known else BROKERS_EVERY_AT_FIRST)
 
@@ -430,10 +433,11 @@ class Agent:
         if name.node == self.node:
             self._publish()
             own = self._records.get(str(name))
-            if own is None:
+            if own is not None:
+                return Answer(own[0], own[1], 0.0)
+            if self.run is not None:  # else another program of this host may have it
                 known = f"no service {name.service!r} is registered on {self.node}"
                 raise UnknownName("unknown-name", known)
-            return Answer(own[0], own[1], 0.0)
         return await self._lookups.lookup(str(name))
 
     async def offer(self, offer: m.Offer, take: Take) -> _OwnOffering:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from glasnost.core.wire.header import Answer
-from glasnost.core.wire.messages import Offer
+from glasnost.core.wire.messages import Offer, may_be_relayed
 from glasnost.errors import Refused
 from glasnost.net.exact import answer_now, refuse
 from glasnost.net.port import Incoming
@@ -78,6 +78,8 @@ class Services:
         if service is None:
             known = f"no service {name[:63]!r} is registered on {self._node}"
             refuse(incoming.sock, "no-service", known)
+        elif incoming.relayed and not may_be_relayed(service.offer.protection, service.offer.relay):
+            refuse(incoming.sock, "no-relay", f"service {name!r} is not to be relayed")
         elif not service.ready():
             refuse(incoming.sock, "busy", f"service {name!r} does not take its connections")
         else:
