@@ -1,0 +1,192 @@
+"""Settings: the file, then the environment, then flags; and whose fault it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from glasnost.errors import SettingsError
+from glasnost.settings import (
+    DEFAULT_PORT,
+    Network,
+    Settings,
+    home_directory,
+    load_settings,
+    run_directory,
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"HOME", "CONFIG", *(field.name.upper() for field in msgspec.structs.fields(Settings))}
+    for name in names:
+        monkeypatch.delenv(f"GLASNOST_{name}", raising=False)
+    for name in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def written(home: Path, text: str) -> Path:
+    (home / "glasnost.toml").write_text(text)
+    return home
+
+
+def test_without_a_file_everything_has_a_default(tmp_path: Path) -> None:
+    assert load_settings(tmp_path) == Settings()
+    assert Settings().port == DEFAULT_PORT == 9618
+
+
+def test_a_file_says_much(tmp_path: Path) -> None:
+    text = """
+        port = 4000
+        listen = ["127.0.0.1", "::1"]
+        brokers = ["broker.gate"]
+        attempt_delay = 0.1
+        enable_ipv6 = false
+
+        [[networks]]
+        name = "lab"
+        ranges = ["10.8.0.0/16"]
+
+        [[networks]]
+        name = "site.example.com"
+        interface = "eth1"
+    """
+    assert load_settings(written(tmp_path, text)) == Settings(
+        port=4000,
+        listen=("127.0.0.1", "::1"),
+        brokers=("broker.gate",),
+        attempt_delay=0.1,
+        enable_ipv6=False,
+        networks=(
+            Network("lab", ranges=("10.8.0.0/16",)),
+            Network("site.example.com", interface="eth1"),
+        ),
+    )
+
+
+def test_flags_stand_before_variables_and_those_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = written(tmp_path, "port = 1\nbroker_count = 1\nattempt_delay = 1.0")
+    monkeypatch.setenv("GLASNOST_PORT", "2")
+    monkeypatch.setenv("GLASNOST_BROKER_COUNT", "2")
+    found = load_settings(home, port=3, broker_count=None)
+    assert (found.port, found.broker_count, found.attempt_delay) == (3, 2, 1.0)
+
+
+VARIABLES = [
+    ("LISTEN", "127.0.0.1 ::1", {"listen": ("127.0.0.1", "::1")}),
+    ("BROKERS", "", {"brokers": ()}),
+    ("ENABLE_IPV4", "false", {"enable_ipv4": False}),
+    ("ENABLE_IPV4", "0", {"enable_ipv4": False}),
+    ("ATTEMPT_DELAY", "0.5", {"attempt_delay": 0.5}),
+    ("RUN", "/run/here", {"run": "/run/here"}),
+]
+
+
+@pytest.mark.parametrize("name, text, values", VARIABLES)
+def test_a_variable_is_text(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    text: str,
+    values: dict[str, Any],
+) -> None:
+    monkeypatch.setenv(f"GLASNOST_{name}", text)
+    assert load_settings(tmp_path) == Settings(**values)
+
+
+WRONG = [
+    ("port = 70000", "port 70000 is not between 0 and 65535"),
+    ("port = 'high'", "$.port"),
+    ("attempt_delay = 5", "attempt_delay 5.0 is not between 0.01 and 2"),
+    ("attempt_delay = nan", "attempt_delay nan is not between"),
+    ("broker_count = -1", "broker_count -1 is negative"),
+    ("listen = ['localhost']", "'localhost' does not appear to be an IPv4 or IPv6 address"),
+    ("colour = 'red'", "unknown field `colour`"),
+    ("[[networks]]\nname = 'Lab'", "network 'Lab': letters a-z"),
+    ("[[networks]]\nname = ''", "network ''"),
+    ("[[networks]]\nname = 'lab'\nranges = ['10.8']", "'10.8' does not appear to be"),
+    ("[[networks]]\nname = 'lab'\nrange = []", "unknown field `range`"),
+    ("port = ", "Invalid value"),
+]
+
+
+@pytest.mark.parametrize("text, why", WRONG)
+def test_what_is_wrong_in_a_file_is_told_with_its_name(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings(written(tmp_path, text))
+    assert str(error.value).startswith(f"{tmp_path}/glasnost.toml: ")
+    assert why in str(error.value)
+
+
+def test_a_wrong_variable_and_a_wrong_flag_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match=r"^--attempt-delay: attempt_delay 9\.0 is not"):
+        load_settings(tmp_path, attempt_delay=9)
+    monkeypatch.setenv("GLASNOST_PORT", "high")
+    with pytest.raises(SettingsError, match=r"^GLASNOST_PORT: "):
+        load_settings(tmp_path)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "glasnost.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"glasnost\.toml"):
+        load_settings(tmp_path)
+    monkeypatch.setenv("GLASNOST_CONFIG", str(tmp_path / "other.toml"))
+    with pytest.raises(SettingsError, match="there is no settings file"):
+        load_settings(tmp_path)
+    (tmp_path / "other.toml").write_text("port = 5")
+    assert load_settings(tmp_path).port == 5
+
+
+def test_home_and_run_have_their_usual_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 1000)
+    monkeypatch.setenv("HOME", "/home/alice")
+    assert home_directory() == Path("/home/alice/.local/state/glasnost")
+    assert run_directory() == Path("/home/alice/.local/state/glasnost/run")
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    assert home_directory() == Path("/state/glasnost")
+    assert run_directory() == Path("/run/user/1000/glasnost")
+    monkeypatch.setenv("GLASNOST_HOME", "/keys")
+    monkeypatch.setenv("GLASNOST_RUN", "/sockets")
+    assert (home_directory(), run_directory()) == (Path("/keys"), Path("/sockets"))
+    assert run_directory(Settings(run="/here")) == Path("/here")
+    assert run_directory(Settings()) == Path("/sockets")
+
+
+def test_roots_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    assert home_directory() == Path("/var/lib/glasnost")
+    assert run_directory() == Path("/run/glasnost")
+
+
+HELD = [
+    (Network("lab", ranges=("10.8.0.0/16",)), "eth0", "10.8.1.2", True),
+    (Network("lab", ranges=("10.8.0.0/16",)), "eth0", "10.9.1.2", False),
+    (Network("lab", ranges=("10.8.0.0/16",)), "eth0", "fd00::1", False),
+    (Network("lab", ranges=("10.8.0.7/16", "fd00::/8")), "eth0", "fd00::1", True),
+    (Network("lab", interface="wg0"), "wg0", "8.8.8.8", True),
+    (Network("lab", interface="wg0"), "eth0", "10.0.0.1", False),
+    (Network("lab", interface="wg0", ranges=("10.8.0.0/16",)), "wg0", "10.9.0.1", False),
+    (Network("lab"), "eth0", "192.168.1.1", True),
+    (Network("lab"), "eth0", "8.8.8.8", False),
+]
+
+
+@pytest.mark.parametrize("network, interface, address, held", HELD)
+def test_a_network_knows_its_addresses(
+    network: Network, interface: str, address: str, held: bool
+) -> None:
+    assert network.holds(interface, address) is held
+
+
+def test_networks_that_a_node_was_told_of_do_not_replace_its_own() -> None:
+    own = Network("lab", interface="wg0")
+    found = Settings(networks=(own,)).with_networks(["site", "lab", "site"])
+    assert found.networks == (own, Network("site"))
