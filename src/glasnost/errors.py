@@ -4,6 +4,8 @@
 
     GlasnostError
     ├── AddressError      a text is not an address: the column and what was expected
+    │   └── SinfulError   nor one of HTCondor's
+    ├── FormError         JSON or MessagePack is not the form of an address: where, and why
     ├── BadName           a text is not a name in this pool
     ├── SettingsError     a setting, a file or a flag cannot be used
     ├── TrustError        a certificate, token or signature does not hold
@@ -39,6 +41,22 @@ class AddressError(GlasnostError, ValueError):
 
     def __str__(self) -> str:
         return f"column {self.column}: expected {self.expected}"
+
+
+class SinfulError(AddressError):
+    """A text is none of HTCondor's address strings, or one that crashes HTCondor."""
+
+
+class FormError(GlasnostError, ValueError):
+    """JSON, MessagePack or builtin types are no form of an address. ``place`` is a JSON path."""
+
+    def __init__(self, place: str, expected: str) -> None:
+        super().__init__(place, expected)
+        self.place = place
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"at {self.place}: expected {self.expected}"
 
 
 class BadName(GlasnostError, ValueError):

@@ -20,6 +20,12 @@ def _with_options(stage: Stage, options: dict[str, str]) -> Stage:
     return Stage(stage.kind, stage.args, stage.options + tuple(options.items()))
 
 
+HOSTS = st.lists(st.text("abc019_", min_size=1, max_size=5), min_size=1, max_size=3).map(
+    lambda labels: ".".join([*labels, "x"])
+)
+TARGETS = st.text("/ab%?&=!$~", max_size=6).map(lambda path: "/" + path)
+LITERALS = st.ip_addresses().map(str)
+
 PLAIN_STAGES = st.one_of(
     st.builds(Stage.ip, st.ip_addresses().map(str), PORTS),
     st.builds(
@@ -28,11 +34,36 @@ PLAIN_STAGES = st.one_of(
     st.builds(Stage.service, NAMES),
     st.builds(Stage.unix, PATHS),
     st.builds(Stage.ccb, NAMES, REACHES),
+    st.builds(lambda host, port: Stage("dns", (host, str(port))), HOSTS, PORTS),
+    st.builds(lambda host: Stage("tls", (host,)), HOSTS | LITERALS),
+    st.builds(lambda host, path: Stage("ws", (host, path)), HOSTS | LITERALS, TARGETS),
+    st.builds(Stage, st.sampled_from(["socks5", "http-connect"])),
+    st.builds(
+        lambda kind, name: Stage(kind, (name,)),
+        st.sampled_from(["ssh", "knock", "condor.sock"]),
+        NAMES,
+    ),
+    st.builds(lambda number: Stage("condor.ccb", (str(number),)), st.integers(0, 2**64 - 1)),
     st.builds(Stage, WORDS.map(lambda word: "x-" + word), st.lists(VALUES, max_size=3).map(tuple)),
 )
 STAGES = st.builds(_with_options, PLAIN_STAGES, OPTIONS)
 ROUTES = st.builds(Route, WORDS, st.lists(STAGES, min_size=1, max_size=3).map(tuple))
 ADDRESSES = st.builds(Address, st.lists(ROUTES, min_size=1, max_size=3).map(tuple))
+
+#: Addresses of few different stages, so that their routes have much in common.
+FEW_STAGES = st.sampled_from([Stage("a"), Stage("b", ("1",)), Stage.service("c")])
+ALIKE = st.builds(
+    Address,
+    st.lists(
+        st.builds(
+            Route,
+            st.sampled_from(["public", "lab"]),
+            st.lists(FEW_STAGES, min_size=1, max_size=4).map(tuple),
+        ),
+        min_size=1,
+        max_size=10,
+    ).map(tuple),
+)
 
 #: The pieces of texts that are nearly addresses: they find seams that plain noise never reaches.
 PIECES = [

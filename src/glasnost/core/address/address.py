@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from glasnost.core.address.graph import Graph, build
 from glasnost.core.address.limits import MAX_ROUTES, MAX_TEXT
 from glasnost.core.address.route import Route
 from glasnost.core.address.spelling import moved
+from glasnost.core.address.stage import Stage
 from glasnost.errors import AddressError
 
 _SIZE: Final = f"an address of 1 to {MAX_ROUTES} routes"
@@ -36,14 +38,20 @@ class Address:
         words = text.split(",")
         if len(words) > MAX_ROUTES:  # before any work is done for them
             raise AddressError(text, 1, _SIZE)
-        routes, start = [], 0
+        routes: list[Route] = []
+        stages: dict[str, Stage] = {}
+        start = 0
         for word in words:
             try:
-                routes.append(Route.parse(word))
+                routes.append(Route.parse_sharing(word, stages))
             except AddressError as error:
                 raise moved(error, text, start) from None
             start += len(word) + 1
         return cls(tuple(routes))
+
+    def graph(self) -> Graph:
+        """The routes as a graph in which they share what they have in common."""
+        return build(self.routes)
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self.routes)

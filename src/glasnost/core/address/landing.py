@@ -6,6 +6,7 @@ that there is nothing in it: ``none``. No landing is spelt like that, as a landi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,8 @@ from glasnost.errors import AddressError
 
 #: How the empty set of landings is written.
 NONE: Final = "none"
+
+_LANDING: Final = re.compile(f"{WORD.pattern}@{WORD.pattern}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,3 +78,15 @@ def reach_text(reach: Iterable[Landing]) -> str:
     ('ip4@public+ip6@public', 'none')
     """
     return "+".join(map(str, sorted(set(reach)))) or NONE
+
+
+def canonical_reach(text: str) -> str | None:
+    """What `reach_text` makes of what `parse_reach` reads, None if it is no set of landings.
+
+    >>> canonical_reach("ip6@public+ip4@public+ip6@public"), canonical_reach("ip4")
+    ('ip4@public+ip6@public', None)
+    """
+    words = set(text.split("+"))
+    if not all(map(_LANDING.fullmatch, words)):
+        return NONE if text == NONE else None
+    return "+".join(sorted(words, key=lambda word: word.partition("@")))

@@ -31,3 +31,21 @@ MAX_ZONE: Final = 15
 
 #: Characters of a whole DNS name (RFC 1035, 2.3.4: 255 octets on the wire, 253 as text).
 MAX_DNS_NAME: Final = 253
+
+#: HTCondor's shared port ids: each is the file name of a Unix socket, so shorter than its path.
+MAX_CONDOR_ID: Final = MAX_UNIX_PATH
+
+#: Groups ``{a|b}`` within groups. A group that is no mere pair of braces leaves each alternative
+#: fewer stages than the route has, so no address is displayed with more.
+MAX_NESTING: Final = MAX_STAGES
+
+#: Nodes of an address's graph: one for each stage of each route if nothing is shared, and one for
+#: each network that routes begin on. Follows from the limits above; nothing is ever cut off.
+MAX_GRAPH_NODES: Final = MAX_ROUTES * (MAX_STAGES + 1)
+
+#: Characters in the notation of the talk, in which the "/" between two stages becomes "), (".
+MAX_NOTATION: Final = 4 * MAX_TEXT
+
+#: Bytes of an address as JSON or MessagePack, looked at before anything is decoded. JSON may write
+#: each character as six ("\\u0041"), and a carried stage's text stands beside its arguments.
+MAX_FORM: Final = 16 * MAX_TEXT

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import intern
 from typing import Final
 
-from glasnost.core.address.kinds import ORIGINS
+from glasnost.core.address.kinds import KNOWN
 from glasnost.core.address.landing import Landing
 from glasnost.core.address.limits import MAX_ROUTE_TEXT, MAX_STAGES
 from glasnost.core.address.spelling import WORD, bad_word, moved
@@ -38,6 +39,12 @@ class Route:
         >>> str(Route.parse("ip4:192.0.2.1:9618/carrier-pigeon:7/service:queue"))
         'public/ip4:192.0.2.1:9618/carrier-pigeon:7/service:queue'
         """
+        return cls.parse_sharing(text, {})
+
+    @classmethod
+    def parse_sharing(cls, text: str, stages: dict[str, Stage]) -> Route:
+        """`parse`, with stages that were read before taken from ``stages``, and new ones left
+        there: the routes of one endpoint have much in common."""
         words = text.split("/")
         if len(words) > MAX_STAGES + 1:  # before any work is done for them
             raise AddressError(text, 1, _SIZE)
@@ -46,26 +53,40 @@ class Route:
             network = words.pop(0)
             start = len(network) + 1
             _check_network(network, text, alone=not words)
-        stages = []
+        found = []
         for word in words:
-            try:
-                stages.append(Stage.parse(word))
-            except AddressError as error:
-                raise moved(error, text, start) from None
+            stage = stages.get(word)
+            if stage is None:
+                try:
+                    stage = stages[word] = Stage.parse(word)
+                except AddressError as error:
+                    raise moved(error, text, start) from None
+            found.append(stage)
             start += len(word) + 1
         try:
-            return cls(network, tuple(stages))
+            return cls(intern(network), tuple(found))
         except AddressError as error:
             raise AddressError(text, 1, error.expected) from None
 
+    def landings(self) -> tuple[Landing, ...]:
+        """Where the route may begin: its network, with the protocols of its first origin stage.
+
+        >>> list(map(str, Route.parse("lab/dns:cm.example.org:9618").landings()))
+        ['ip4@lab', 'ip6@lab']
+        """
+        for stage in self.stages:
+            if stage.kind in KNOWN and (protocols := KNOWN[stage.kind].protocols):
+                return tuple([Landing(protocol, self.network) for protocol in protocols])
+        return ()
+
     def landing(self) -> Landing | None:
-        """Where the route begins: its network, with the protocol of its first origin stage.
+        """Where the route begins, None if that is not one landing.
 
         >>> str(Route.parse("lab/knock:fw-7/ip4:10.8.0.5:9618").landing())
         'ip4@lab'
         """
-        kind = next((stage.kind for stage in self.stages if stage.kind in ORIGINS), None)
-        return None if kind is None else Landing(kind, self.network)
+        landings = self.landings()
+        return landings[0] if len(landings) == 1 else None
 
     def then(self, *stages: Stage) -> Route:
         """The route that goes on from the end of this one."""

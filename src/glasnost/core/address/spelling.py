@@ -49,6 +49,18 @@ def encode(value: str) -> str:
     return _UNSAFE_BYTE.sub(lambda byte: b"%%%02X" % ord(byte[0]), raw).decode("ascii")
 
 
+def encode_host(value: str) -> str:
+    """Write a canonical host: an IPv6 literal in brackets, its zone encoded as RFC 6874 does.
+
+    >>> encode_host("fe80::1%eth0"), encode_host("gate.example.org")
+    ('[fe80::1%25eth0]', 'gate.example.org')
+    """
+    if ":" not in value:
+        return encode(value)
+    literal, percent, zone = value.partition("%")
+    return f"[{literal}%25{encode(zone)}]" if percent else f"[{literal}]"
+
+
 def decode(field: str) -> str:
     """Read one argument that has the right shape; a ``ValueError`` says that it is not UTF-8.
 

@@ -8,47 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from sys import intern
 
-from glasnost.core.address.kinds import ARGUMENTS, OPTIONS
+from glasnost.core.address import reading
+from glasnost.core.address.kinds import KNOWN, PLAIN
 from glasnost.core.address.landing import Landing, parse_reach, reach_text
-from glasnost.core.address.spelling import (
-    A_WORD,
-    KEY,
-    STAGE,
-    VALUE,
-    WORD,
-    columns,
-    decode,
-    encode,
-    fields,
-    is_sound,
-    misshapen,
-)
-from glasnost.errors import AddressError
+from glasnost.core.address.spelling import decode, fields
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, init=False)
 class Stage:
     """One step of a route. Arguments and option values are decoded; ``str()`` encodes them.
+
+    Directories hold very many, so a stage keeps its text and reads all else from there.
 
     >>> str(Stage("ip6", ("2001:DB8::7", "09618")))
     'ip6:[2001:db8::7]:9618'
     """
 
     kind: str = field(compare=False)
-    args: tuple[str, ...] = field(default=(), compare=False)
-    options: tuple[tuple[str, str], ...] = field(default=(), compare=False)
-    #: How it is written. Says all that the fields above say, so it alone is compared.
-    text: str = field(init=False)
+    #: How it is written. Says all that there is to say, so it alone is compared.
+    text: str
 
-    def __post_init__(self) -> None:
-        if self.carried:
-            self._check_shape()
-        else:
-            object.__setattr__(self, "args", self._canonical_args())
-        if self.options:
-            object.__setattr__(self, "options", self._canonical_options())
-        object.__setattr__(self, "text", self._spelt())
+    def __init__(
+        self, kind: str, args: tuple[str, ...] = (), options: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        _set_text(self, reading.canonical(kind, args, options))
+        _set_kind(self, intern(kind))
 
     @classmethod
     def parse(cls, text: str) -> Stage:
@@ -57,26 +43,13 @@ class Stage:
         >>> Stage.parse("ccb:node7:reach=ip4@public").option("reach")
         'ip4@public'
         """
-        if not STAGE.fullmatch(text):
-            raise misshapen(text)
-        kind, *words = fields(text)
-        # Reading an IPv6 literal is dear: the stage made for them judges its own.
-        if "[" in text and (kind != "ip6" or len(words) != 2):
-            if not all(is_sound(word.rpartition("=")[2]) for word in words):
-                raise misshapen(text)
-        pairs = [word.split("=") for word in words if "=" in word] if "=" in text else []
-        args = words[: len(words) - len(pairs)]
-        try:
-            options = tuple([(key, decode(value)) for key, value in pairs])
-            stage = cls(kind, tuple([decode(word) for word in args]), options)
-        except AddressError as error:
-            # The constructor counted in its own spelling of the same fields.
-            at = columns(error.text).index(error.column)
-            raise AddressError(text, columns(text)[at], error.expected) from None
-        except ValueError:
-            raise misshapen(text) from None
-        if stage.carried:
-            object.__setattr__(stage, "text", text)
+        if (plain := PLAIN.fullmatch(text)) is not None:
+            kind = plain[plain.lastindex or 0]
+        else:
+            kind, text = reading.read(text)
+        stage = _new(cls)
+        _set_text(stage, text)
+        _set_kind(stage, intern(kind))
         return stage
 
     @classmethod
@@ -108,15 +81,31 @@ class Stage:
         return cls("ccb", (contact,), () if reach is None else (("reach", reach_text(reach)),))
 
     @property
+    def args(self) -> tuple[str, ...]:
+        """The arguments, decoded."""
+        return tuple([decode(word) for word in fields(self.text)[1:] if "=" not in word])
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Keys and decoded values, in the order they are written."""
+        if "=" not in self.text:
+            return ()
+        pairs = [word.split("=") for word in fields(self.text) if "=" in word]
+        return tuple([(key, decode(value)) for key, value in pairs])
+
+    @property
     def carried(self) -> bool:
         """Whether this is kept as it was written, because we cannot judge it."""
-        known = ARGUMENTS.get(self.kind)
-        return known is None or len(self.args) > len(known)
+        return self.kind not in KNOWN or self.overfull
 
     @property
     def overfull(self) -> bool:
         """Whether this has more arguments than its kind had when this program was written."""
-        return self.kind in ARGUMENTS and self.carried
+        known = KNOWN.get(self.kind)
+        # Counting colons counts too many (options, IPv6), and nearly always suffices.
+        if known is None or self.text.count(":") <= len(known.arguments):
+            return False
+        return len(self.args) > len(known.arguments)
 
     @property
     def critical(self) -> tuple[str, ...]:
@@ -139,45 +128,9 @@ class Stage:
     def __repr__(self) -> str:
         return f"Stage.parse({self.text!r})"
 
-    def _spelt(self) -> str:
-        words = [self.kind, *map(encode, self.args)]
-        if self.kind == "ip6" and self.args and ":" in self.args[0] and not self.carried:
-            literal, percent, zone = self.args[0].partition("%")
-            words[1] = f"[{literal}%25{encode(zone)}]" if percent else f"[{literal}]"
-        words += [f"{key}={encode(value)}" for key, value in self.options]
-        return ":".join(words)
 
-    def _check_shape(self) -> None:
-        if not WORD.fullmatch(self.kind):
-            raise AddressError(self.kind, 1, f"a stage kind ({A_WORD})")
-        for index, value in enumerate(self.args, 1):
-            if not VALUE.fullmatch(value):
-                raise self._error(index, "an argument that is not empty and is Unicode")
-
-    def _canonical_args(self) -> tuple[str, ...]:
-        args = []
-        for index, known in enumerate(ARGUMENTS[self.kind]):
-            value = known.canonical(self.args[index]) if index < len(self.args) else None
-            if value is None:
-                raise self._error(1 + index, known.expected)
-            args.append(value)
-        return tuple(args)
-
-    def _canonical_options(self) -> tuple[tuple[str, str], ...]:
-        known = {} if self.carried else OPTIONS.get(self.kind, {})
-        options: dict[str, str] = {}
-        for index, (key, value) in enumerate(self.options, 1 + len(self.args)):
-            if not KEY.fullmatch(key) or not VALUE.fullmatch(value):
-                raise AddressError(key, 1, f"an option's key ({A_WORD}) and a value in Unicode")
-            if key in options:
-                raise self._error(index, f"a key other than {key!r}, which was given before")
-            canonical = known[key].canonical(value) if key in known else value
-            if canonical is None:
-                raise self._error(index, known[key].expected)
-            options[key] = canonical
-        return tuple(options.items())
-
-    def _error(self, index: int, expected: str) -> AddressError:
-        """Something is wrong with field ``index``, counted from 0, which is the kind."""
-        text = self._spelt()
-        return AddressError(text, columns(text)[index], expected)
+# A frozen dataclass is filled past its own __setattr__; the slots' setters do that in half the time
+# of object.__setattr__, and reading an address is mostly this.
+_new = object.__new__
+_set_kind = Stage.__dict__["kind"].__set__
+_set_text = Stage.__dict__["text"].__set__
