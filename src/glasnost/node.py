@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from glasnost.core.address.names import Name
 from glasnost.core.routes import Plan, plan
 from glasnost.core.wire.messages import Offer, Record
-from glasnost.errors import SettingsError, Unavailable
+from glasnost.errors import GlasnostError, Unavailable
 from glasnost.net.blocking import let_in
 from glasnost.net.bridge import Stream
 from glasnost.net.streams import LIMIT, streams
 from glasnost.net.tls import TlsTransport
 from glasnost.roles.agent import Agent
 from glasnost.roles.agent.clients import allowed_users
-from glasnost.roles.agent_client import AgentClient
-from glasnost.roles.dialler import CONNECT_TIMEOUT, Connected, connect, target_of
+from glasnost.roles.agent_client import Link
+from glasnost.roles.dialler import CONNECT_TIMEOUT, Connected, connect, in_time, target_of
+from glasnost.roles.embedded import embedded_agent, release
+from glasnost.roles.experience import Experience
 from glasnost.roles.finish import dispose, finish, finish_blocking
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import LocalAgent
@@ -46,6 +46,10 @@ T = TypeVar("T")
 #: What `start_server` calls for each caller, as `asyncio.start_server` does.
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None]
 
+#: What this program has learnt of paths, by the run directory, which is to say by host: `Node`
+#: objects come and go with single connections.
+_experiences: dict[Path, Experience] = {}
+
 
 class Node:
     """This program's place in its pool. ``async with Node() as node: ...``"""
@@ -54,6 +58,7 @@ class Node:
         self._home = home_directory()
         self._settings = settings or load_settings(self._home)
         self._run = run_directory(self._settings)
+        self._link: Link | None = None
         self._local: LocalAgent | None = None
         self._credentials: Credentials | None = None
 
@@ -74,20 +79,31 @@ class Node:
 
     async def open(self) -> None:
         """Find the host's agent, or be one. Raises `Unavailable` when neither can be."""
+        link = Link(self._run)
         try:
-            self._local = await AgentClient.connect(self._run)
+            self._local, self._link = await link.get(), link
         except Unavailable:
             if not NodeIdentity.exists(self._home):
                 raise
-            self._local = await _embed(self._home, self._settings)
+            # Where the pool's directory is this host's own, only its agent leads there.
+            if not NodeIdentity(self._home).pool.authority:
+                raise
+            self._local = await embedded_agent(self._home, self._settings)
 
     async def close(self) -> None:
         """Let go; connections that were made live on."""
         local, self._local = self._local, None
-        if isinstance(local, Agent):
-            await _release(local)
-        elif local is not None:
-            await local.close()
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+        elif isinstance(local, Agent):
+            await release(local)
+
+    async def agent(self) -> LocalAgent:
+        """The agent that this node asks, found again if it was lost. Raises `Unavailable`."""
+        if self._link is not None:
+            self._local = await self._link.get()
+        return self.local
 
     @property
     def local(self) -> LocalAgent:
@@ -105,12 +121,18 @@ class Node:
 
         Raises `UnknownName`, `ConnectFailed`, `Unavailable`, `BadName`.
         """
-        record, _ = await self.local.resolve(self.name(name))
+        record, left = await self.resolve(name, timeout)
 
         async def as_stream(sock: socket.socket, credentials: Credentials) -> Stream:
             return await finish(sock, record, credentials)
 
-        return await self.connect_record(record, as_stream, dispose, timeout)
+        return await self.connect_record(record, as_stream, dispose, left)
+
+    async def resolve(self, name: str, timeout: float) -> tuple[Record, float]:
+        """What a name means, and how many of ``timeout`` seconds are left for connecting."""
+        agent = await self.agent()
+        (record, _), left = await in_time(agent.resolve(self.name(name)), name, timeout)
+        return record, left
 
     async def connect_record(
         self,
@@ -120,32 +142,42 @@ class Node:
         timeout: float,
     ) -> Connected[T]:
         """Connect to what ``record`` describes; ``end`` owns the raw stream and finishes it."""
-        credentials = await self.credentials()
+        agent, credentials = await self.agent(), await self.credentials()
 
         async def finish_it(sock: socket.socket) -> T:
             return await end(sock, credentials)
 
         means = Means(
             credentials,
-            self.local.expect,
+            agent.expect,
             socket_owners=allowed_users(),
             socket_directories=frozenset({str(self._run.resolve())}),
         )
         return await connect(
             record.name,
             target_of(record),
-            await self.local.where(),
+            await agent.where(),
             means,
             finish_it,
             drop,
+            policy=self._settings.policy(),
+            experience=_experiences.setdefault(self._run, Experience()),
             delay=self._settings.attempt_delay,
             timeout=timeout,
         )
 
     async def explain(self, name: str) -> Plan:
         """What would be tried, and why; no packet is sent to the target."""
-        record, _ = await self.local.resolve(self.name(name))
-        return plan(await self.local.where(), target_of(record), kinds=TRAITS)
+        record, _ = await self.resolve(name, CONNECT_TIMEOUT)
+        known = _experiences.setdefault(self._run, Experience())
+        return plan(
+            await self.local.where(),
+            target_of(record),
+            self._settings.policy(),
+            known.history,
+            known.now(),
+            kinds=TRAITS,
+        )
 
     async def serve(
         self,
@@ -160,23 +192,29 @@ class Node:
         """Serve ``name`` (one label) on this node until the server is closed; ``handler`` owns
         each caller's stream. Raises `Refused` where another service has the name."""
         offer = Offer(name=name, protection=protection, relay=relay, labels=dict(labels or {}))
-        server = Server(offer, handler, self._reopen, on_close)
-        await server.start(self.local)
+        server = Server(offer, handler, self.agent, on_close)
+        await server.start(await self.agent())
         return server
 
     async def credentials(self) -> Credentials:
-        """This program's own: it appears as ``user@node``."""
-        if self._credentials is None:
-            key = new_key()
-            chain = await self.local.certify("user", "", make_csr(key))
-            self._credentials = Credentials(self.local.root, self.local.domain, key, chain)
-        return self._credentials
-
-    async def _reopen(self) -> LocalAgent:
-        """The agent again, after it was lost."""
-        again = await AgentClient.connect(self._run)
-        self._local = again
-        return again
+        """This program's own: it appears as ``user@node``. They renew in place; while the agent
+        is away, those there are serve until they end."""
+        known, now = self._credentials, time.time()
+        if known is not None and not known.is_due(now):
+            return known
+        key = new_key()
+        try:
+            agent = await self.agent()
+            chain = await agent.certify("user", "", make_csr(key))
+        except GlasnostError:
+            if known is None or now >= known.not_after:
+                raise
+            return known
+        if known is None:
+            known = self._credentials = Credentials(agent.root, agent.domain, key, chain)
+        else:
+            known.replace(key, chain)
+        return known
 
 
 async def open_connection(
@@ -187,9 +225,15 @@ async def open_connection(
     A sealed service that refuses us by its policy says so when it is first read from: the
     reader raises `Refused` with its reason.
     """
-    async with Node() as node:
-        connected = await node.connect(name, timeout)
-    return await streams(connected.result, limit)
+    stream: Stream | None = None
+    try:
+        async with Node() as node:
+            stream = (await node.connect(name, timeout)).result
+        return await streams(stream, limit)
+    except BaseException:
+        if stream is not None:
+            dispose(stream)
+        raise
 
 
 async def start_server(
@@ -211,9 +255,13 @@ async def start_server(
         if isinstance(stream, TlsTransport):
             stream.extra["identity"] = identity
         reader, writer = await streams(stream, limit)
-        answer = handler(reader, writer)
-        if answer is not None:
-            await answer
+        try:
+            answer = handler(reader, writer)
+            if answer is not None:
+                await answer
+        except BaseException:
+            writer.transport.abort()  # so that the caller does not wait for a dead handler
+            raise
 
     node = Node()
     await node.open()
@@ -251,73 +299,28 @@ async def explain(name: str) -> Plan:
 
 
 async def _create(name: str, timeout: float) -> socket.socket:
-    async with Node() as node:
-        record, _ = await node.local.resolve(node.name(name))
-
-        async def blocking(sock: socket.socket, credentials: Credentials) -> socket.socket:
-            return await finish_blocking(sock, record, credentials)
-
-        connected = await node.connect_record(record, blocking, socket.socket.close, timeout)
-        return connected.result
-
-
-@dataclass
-class _Embedded:
-    """The one agent that the nodes of a loop share where no agent runs on the host."""
-
-    agent: Agent
-    users: int = 0
-
-
-#: By event loop: each program's nodes are one node of the pool.
-_embedded: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[_Embedded]] = (
-    WeakKeyDictionary()
-)
-
-
-async def _embed(home: Path, settings: Settings) -> Agent:
-    """The loop's own agent, started by whoever needs it first."""
-    loop = asyncio.get_running_loop()
-    starting = _embedded.get(loop)
-    if starting is None:
-        starting = _embedded[loop] = loop.create_future()
-        try:
-            starting.set_result(_Embedded(await _started(NodeIdentity(home), settings)))
-        except BaseException as error:
-            del _embedded[loop]
-            starting.set_exception(error)
-    embedded = await starting
-    embedded.users += 1
-    return embedded.agent
-
-
-async def _release(agent: Agent) -> None:
-    """One user less; the last one closes it."""
-    loop = asyncio.get_running_loop()
-    embedded = await _embedded[loop]
-    embedded.users -= 1
-    if not embedded.users:
-        del _embedded[loop]
-        await agent.close()
-
-
-async def _started(identity: NodeIdentity, settings: Settings) -> Agent:
-    """An agent of this program's own: on the usual port if that is free, else on any."""
-    settings = settings.with_networks(identity.pool.networks)
-    agent = Agent(identity, settings, run=None)
+    sock: socket.socket | None = None
     try:
-        await agent.start()
-    except SettingsError:
-        await agent.close(withdraw=0)
-        agent = Agent(identity, settings, run=None, port=0)
-        await agent.start()
-    return agent
+        async with Node() as node:
+            record, left = await node.resolve(name, timeout)
+
+            async def blocking(sock: socket.socket, credentials: Credentials) -> socket.socket:
+                return await finish_blocking(sock, record, credentials)
+
+            connected = await node.connect_record(record, blocking, socket.socket.close, left)
+            sock = connected.result
+        return sock
+    except BaseException:
+        if sock is not None:
+            sock.close()
+        raise
 
 
 def _run_apart(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end and wait, also where this thread has a running loop."""
-    with contextlib.suppress(RuntimeError):
+    try:
         asyncio.get_running_loop()
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, work).result()
-    return asyncio.run(work)
+    except RuntimeError:
+        return asyncio.run(work)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -11,14 +11,23 @@ import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from glasnost.errors import SettingsError
 
+if TYPE_CHECKING:
+    from glasnost.core.routes import Exit, Policy
+
 #: HTCondor's own shared port, on purpose: one hole in a firewall serves both.
 DEFAULT_PORT = 9618
+
+#: In ``advertise``: what the host has and listens on.
+FOUND = "found"
+
+#: Settings that are tables, and have no variable.
+TABLES = frozenset({"networks", "exits", "costs"})
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +56,34 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return any(parsed in ipaddress.ip_network(text, strict=False) for text in self.ranges)
 
 
+class ExitSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``[[exits]]``: a way out that this host cannot be seen to have, such as a proxy.
+
+    Exits whose stages nobody here can cross are kept, and `glasnost explain` says so.
+    """
+
+    #: Where it comes out: `["ip4@public"]`.
+    lands: tuple[str, ...]
+    #: What it is called in explanations.
+    name: str = ""
+    #: The stages crossed on our own, such as `"ip4:10.8.0.1:1080/socks5"`; none: it is direct.
+    via: str = ""
+    #: What a connection over it costs next to others, from 0 on.
+    cost: float = 0
+    #: The address to connect from, where the system shall not choose.
+    source: str | None = None
+
+    def exits(self) -> list[Exit]:
+        """The exits that planning sees, one for each landing. Raises ``ValueError``."""
+        from glasnost.core.routes import Exit
+
+        if not self.lands:
+            raise ValueError("it lands nowhere")
+        rest = {"cost": self.cost, "source": self.source, "name": self.name}
+        stages = self.via.split("/") if self.via else []
+        return [Exit.from_dict({"lands": text, "stages": stages, **rest}) for text in self.lands]
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every setting; docs/reference/settings.md is made from here."""
 
@@ -62,9 +99,28 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     broker_count: int = 2
     #: Seconds until the next attempt of a race begins (RFC 8305: 0.01 to 2).
     attempt_delay: float = 0.25
-    #: Whether this host may use the protocol.
-    enable_ipv4: bool = True
-    enable_ipv6: bool = True
+    #: Whether this host uses the protocol; "auto": if it has an address of it that others can
+    #: use (no loopback, not link-local). `true` where there is none is an error.
+    enable_ipv4: bool | Literal["auto"] = "auto"
+    enable_ipv6: bool | Literal["auto"] = "auto"
+    #: What is published as this host's addresses, in this order. "found" stands for those that it
+    #: has and listens on; others are IP addresses ("203.0.113.9", "[2001:db8::7]:4000"; without a
+    #: port it is ours) or routes ("lab/ip4:10.0.0.7:9618") that lead to its port, as a router's
+    #: forwarded port does.
+    advertise: tuple[str, ...] = ("found",)
+    #: Ways out that the host cannot be seen to have.
+    exits: tuple[ExitSetting, ...] = ()
+    #: Networks whose routes are tried first, in order; "*" at the end stands for any end.
+    prefer: tuple[str, ...] = ()
+    #: Networks whose routes are tried last.
+    avoid: tuple[str, ...] = ()
+    #: What connections over a network cost next to others: {"cell.*" = 5}.
+    costs: dict[str, float] = {}
+    #: The protocol to try first where nothing else decides.
+    prefer_protocol: Literal["ip4", "ip6"] = "ip6"
+    #: Whether our connections may be relayed by a broker, and whether we meet targets half-way.
+    relay: bool = True
+    meet: bool = True
     #: Where sockets lie.
     run: str = ""
 
@@ -73,15 +129,43 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             _check_network(network)
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port {self.port} is not between 0 and 65535")
+        for text in self.listen:
+            ipaddress.ip_address(text)
+        _check_planning(self)
+        if self.broker_count < 0:
+            raise ValueError(f"broker_count {self.broker_count} is negative")
         if not 0.01 <= self.attempt_delay <= 2:
             raise ValueError(f"attempt_delay {self.attempt_delay} is not between 0.01 and 2")
 
     def with_networks(self, names: Iterable[str]) -> Settings:
         """With networks that the node was told it is on, by flag or when it joined. Where the
-        settings say themselves how such a network is recognised, that holds."""
+        settings say themselves how such a network is recognised, that holds.
+
+        Raises `SettingsError` for a text that cannot be a network's name.
+        """
         known = {network.name for network in self.networks}
         told = tuple(Network(name) for name in dict.fromkeys(names) if name not in known)
-        return msgspec.structs.replace(self, networks=(*self.networks, *told))
+        try:
+            return msgspec.structs.replace(self, networks=(*self.networks, *told))
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+
+    def policy(self) -> Policy:
+        """What planning must know of these settings. Raises ``ValueError``."""
+        from glasnost.core.routes import Policy
+
+        return Policy(
+            prefer=self.prefer,
+            avoid=self.avoid,
+            costs=self.costs,
+            protocol=self.prefer_protocol,
+            relay=self.relay,
+            meet=self.meet,
+        )
+
+    def enables(self, protocol: str) -> bool | Literal["auto"]:
+        """The setting of one IP protocol."""
+        return self.enable_ipv6 if protocol == "ip6" else self.enable_ipv4
 
 
 def home_directory() -> Path:
@@ -108,7 +192,7 @@ def run_directory(settings: Settings | None = None) -> Path:
 def load_settings(home: Path, **flags: Any) -> Settings:
     """``glasnost.toml`` in ``home``, then ``GLASNOST_*``, then ``flags`` (None: not given).
 
-    Raises `SettingsError` with the file and the field.
+    Raises `SettingsError` with the field, and whether the file, the variable or the flag says so.
     """
     path = Path(os.environ.get("GLASNOST_CONFIG", home / "glasnost.toml"))
     values: dict[str, Any] = {}
@@ -117,13 +201,30 @@ def load_settings(home: Path, **flags: Any) -> Settings:
     except FileNotFoundError:
         if "GLASNOST_CONFIG" in os.environ:
             raise SettingsError(f"there is no settings file {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {(error.strerror or '').lower()}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from None
-    values |= _environment() | {key: flag for key, flag in flags.items() if flag is not None}
+    settings = _with(Settings(), values, str(path))
+    for name, value in _environment().items():
+        settings = _with(settings, {name: value}, f"GLASNOST_{name.upper()}")
+    for name, flag in flags.items():
+        if flag is not None:
+            settings = _with(settings, {name: flag}, f"--{name.replace('_', '-')}")
+    return settings
+
+
+def _with(settings: Settings, values: dict[str, Any], source: str) -> Settings:
+    """``settings`` with some values replaced, checked as a whole."""
     try:
-        return msgspec.convert(values, Settings, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise SettingsError(f"{path.name}: {error}") from None
+        return msgspec.convert(msgspec.structs.asdict(settings) | values, Settings, strict=False)
+    except ValueError as error:  # msgspec's own is one
+        raise SettingsError(f"{source}: {error}") from None
+
+
+def is_network_name(text: str) -> bool:
+    """Whether a network can be called so."""
+    return bool(text) and set(text) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
 def _environment() -> dict[str, Any]:
@@ -131,15 +232,31 @@ def _environment() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in msgspec.structs.fields(Settings):
         text = os.environ.get("GLASNOST_" + field.name.upper())
-        if text is None or field.name == "networks":
+        if text is None or field.name in TABLES:
             continue
         found[field.name] = text.split() if isinstance(field.default, tuple) else text
     return found
 
 
+def _check_planning(settings: Settings) -> None:
+    """What planning reads; nothing of it is imported for a program that sets nothing of it."""
+    for number, way_out in enumerate(settings.exits, 1):
+        try:
+            way_out.exits()
+        except ValueError as error:
+            raise ValueError(f"exit {way_out.name or number}: {error}") from None
+    if settings.advertise != (FOUND,):
+        from glasnost.core.routes.advertised import advertised
+
+        for text in settings.advertise:
+            if text != FOUND:
+                advertised(text)
+    if settings.prefer or settings.avoid or settings.costs:
+        settings.policy()
+
+
 def _check_network(network: Network) -> None:
-    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789._-")
-    if not network.name or not set(network.name) <= allowed:
+    if not is_network_name(network.name):
         raise ValueError(f"network {network.name!r}: letters a-z, digits, '.', '_', '-' only")
     for text in network.ranges:
         ipaddress.ip_network(text, strict=False)

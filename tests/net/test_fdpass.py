@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from glasnost.errors import PathCut, ProtocolError
+from glasnost.net import fdpass
 from glasnost.net.fdpass import (
     MAX_PACKET,
     MAX_QUEUED,
@@ -302,3 +304,32 @@ def test_closing_from_inside_ends_it_there(loop: str) -> None:
             assert heard == [b"a"]
 
     run(loop, scenario())
+
+
+@both_loops
+def test_a_socket_that_the_kernel_will_not_carry_is_lost_and_nothing_else(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user may have only so many sockets on their way (ETOOMANYREFS, unix(7))."""
+
+    def send(sock: socket.socket, data: bytes, passed: socket.socket | None = None) -> None:
+        if passed is not None:
+            raise OSError(errno.ETOOMANYREFS, "Too many references")
+        send_packet(sock, data)
+
+    async def scenario() -> None:
+        monkeypatch.setattr(fdpass, "send_packet", send)
+        one, two = packet_pair()
+        near, far = End(one), End(two)
+        lost, other = socket.socketpair()
+        with other:
+            assert near.connection.send(b"with a socket", lost)
+            assert lost.fileno() < 0 and not near.ends
+            await until(lambda: far.packets)
+        assert far.packets == [(b"with a socket", None)]
+        near.close()
+        far.close()
+        await turns()
+
+    with nothing_left_open():
+        run(loop, scenario())

@@ -12,6 +12,7 @@ from glasnost.errors import Refused
 from glasnost.net.port import Incoming
 from glasnost.roles.agent import replies
 from glasnost.roles.agent.replies import LocalExpectation, Replies
+from tests.net.pairs import until
 
 
 def incoming(reply: bytes) -> tuple[Incoming, socket.socket]:
@@ -63,9 +64,8 @@ def test_a_guess_is_refused_and_uses_nothing_up() -> None:
 def test_a_name_expires() -> None:
     async def scenario() -> None:
         names = Replies()
-        LocalExpectation(names, 0)
-        while len(names):
-            await asyncio.sleep(0)
+        LocalExpectation(names, 0.001)
+        await until(lambda: not len(names))
 
     asyncio.run(scenario())
 
@@ -93,5 +93,27 @@ def test_too_many_expectations_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
             LocalExpectation(names, 10)
         for one in expected:
             one.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_whoever_asked_is_told_once_when_a_name_ends() -> None:
+    async def scenario() -> None:
+        names = Replies()
+        ended: list[bytes] = []
+        taken = names.expect(lambda one: True, 10, ended.append)
+        cancelled = names.expect(lambda one: True, 10, ended.append)
+        expired = names.expect(lambda one: True, 0.001, ended.append)
+        arrived, far = incoming(taken)
+        names.arrive(arrived)
+        names.cancel(cancelled)
+        names.cancel(cancelled)
+        await until(lambda: not len(names))
+        assert ended == [taken, cancelled, expired]
+        left = names.expect(lambda one: True, 10, ended.append)
+        names.close()
+        assert ended[3:] == [left] and not len(names)
+        arrived.sock.close()
+        far.close()
 
     asyncio.run(scenario())

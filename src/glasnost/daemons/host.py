@@ -14,10 +14,11 @@ from pathlib import Path
 
 from glasnost.core.address import Address, Stage
 from glasnost.core.wire.messages import Directory, Offer
+from glasnost.daemons.alone import alone
 from glasnost.errors import Unavailable
 from glasnost.net.sockets import private_directory
 from glasnost.roles.agent import Agent
-from glasnost.roles.agent_client import AgentClient
+from glasnost.roles.agent_client import Link
 from glasnost.roles.authority import Authority
 from glasnost.roles.broker import Broker
 from glasnost.roles.directory import DirectoryServer
@@ -42,28 +43,23 @@ async def agent(home: Path, settings: Settings) -> AsyncIterator[Agent]:
     """The host's agent."""
     identity = NodeIdentity(home)
     run = run_directory(settings)
-    private_directory(run)
-    serving = Agent(identity, settings.with_networks(identity.pool.networks), run)
-    try:
-        await serving.start()
-        yield serving
-    finally:
-        await serving.close()
+    with alone(home), alone(run):
+        serving = Agent(identity, settings.with_networks(identity.pool.networks), run)
+        try:
+            await serving.start()
+            yield serving
+        finally:
+            await serving.close()
 
 
 @asynccontextmanager
 async def local_agent(settings: Settings) -> AsyncIterator[tuple[LocalAgent, Reopen]]:
     """The agent that runs on this host, waited for while it starts."""
-    run = run_directory(settings)
-
-    async def reopen() -> LocalAgent:
-        return await AgentClient.connect(run)
-
-    client = await _patient(reopen)
+    link = Link(run_directory(settings))
     try:
-        yield client, reopen
+        yield await _patient(link.get), link.get
     finally:
-        await client.close()
+        await link.close()
 
 
 async def _patient(reopen: Reopen) -> LocalAgent:
@@ -145,6 +141,8 @@ async def everything(home: Path, settings: Settings) -> AsyncIterator[Agent]:
             await stack.enter_async_context(authority(home, own, reopen))
             await stack.enter_async_context(directory(home, own, reopen))
             await stack.enter_async_context(broker(own, reopen))
+            # While there is still a directory to be told.
+            stack.push_async_callback(own.withdraw, 1.0)
         yield own
 
 

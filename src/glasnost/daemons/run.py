@@ -7,6 +7,7 @@ import contextlib
 import logging
 import resource
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -16,9 +17,13 @@ Daemon = Callable[[], AbstractAsyncContextManager[object]]
 
 
 def run(daemon: Daemon, verbose: bool = False) -> None:
-    """Run until SIGINT or SIGTERM, then leave the context: everything is closed in order."""
+    """Run until SIGINT, SIGTERM or a terminal that is closed, then leave the context: everything
+    is closed in order."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Printable("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    if sys.stderr.isatty() and not verbose:  # somebody looks on, who knows which day it is
+        handler.setFormatter(_Printable("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    else:
+        handler.setFormatter(_Printable("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     _allow_descriptors()
@@ -52,11 +57,29 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _until_told(daemon: Daemon) -> None:
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    async with daemon():
-        await told.wait()
-        # A second signal while closing ends it at once.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+    whole = asyncio.current_task()
+    assert whole is not None
+    up = False
+
+    def tell() -> None:
+        told.set()
+        if not up:
+            whole.cancel()
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, tell)
+    try:
+        async with daemon():
+            up = True
+            await told.wait()
+            # A second signal while closing ends it at once.
+            for number in numbers:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
+    except asyncio.CancelledError:
+        if not told.is_set():
+            raise
+        raise KeyboardInterrupt from None  # told while it was starting

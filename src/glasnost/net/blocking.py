@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 
 from glasnost.core.wire import header
 from glasnost.errors import PathCut, ProtocolError, Refused, TrustError
-from glasnost.net.exact import read_answer
 from glasnost.net.tls import HANDSHAKE_TIMEOUT, tls_sentence
 
 
@@ -17,7 +17,14 @@ async def secure_blocking(
 ) -> ssl.SSLSocket:
     """Be the client on ``sock``, which is owned from here on; raises as `tls.secure` does. The
     caller still has to ask `let_in`."""
-    secured = context.wrap_socket(sock, server_hostname=server_name, do_handshake_on_connect=False)
+    try:
+        sock.getpeername()  # a stream that is cut already would make `wrap_socket` lose its socket
+        secured = context.wrap_socket(
+            sock, server_hostname=server_name, do_handshake_on_connect=False
+        )
+    except BaseException:
+        sock.close()  # nothing happens where it was taken over before that failed
+        raise
     try:
         async with asyncio.timeout(HANDSHAKE_TIMEOUT):
             await _shake_hands(secured)
@@ -28,14 +35,18 @@ async def secure_blocking(
 
 
 def let_in(secured: ssl.SSLSocket) -> None:
-    """Read the server's status, the first byte inside TLS. Raises `Refused`."""
+    """Read the server's status, the first byte inside TLS. Raises `Refused`, `TrustError` where
+    the server does not believe us, `PathCut`, `ProtocolError`, or TimeoutError."""
     try:
-        status = secured.recv(1)
+        status = _receive(secured, 1)
         if status == header.ACCEPTED:
             return
         prefix = status + _receive(secured, header.PREFIX_SIZE - 1)
         body = _receive(secured, header.body_size(prefix, header.ANSWER))
         answer = header.decode_answer(body)
+    except ssl.SSLError as error:
+        secured.close()
+        raise _judged(error) from None
     except BaseException:
         secured.close()
         raise
@@ -44,7 +55,6 @@ def let_in(secured: ssl.SSLSocket) -> None:
 
 
 async def _shake_hands(secured: ssl.SSLSocket) -> None:
-    first = True
     while True:
         try:
             secured.do_handshake()
@@ -52,16 +62,33 @@ async def _shake_hands(secured: ssl.SSLSocket) -> None:
         except ssl.SSLWantReadError:
             await _readable(secured)
         except ssl.SSLError as error:
-            raise TrustError(tls_sentence(error)) from None
-        # Where the server's hello should come, a port may refuse in the clear instead. (An
-        # SSLSocket peeks at nothing; the socket below it does.)
-        if first and socket.socket.recv(secured, 1, socket.MSG_PEEK) == header.MAGIC[:1]:
-            raw = socket.socket(fileno=secured.detach())
-            raw.setblocking(False)
-            with raw:
-                await read_answer(raw)
-                raise ProtocolError("the port accepts where a TLS server should answer")
-        first = False
+            if error.reason == "WRONG_VERSION_NUMBER":
+                await _hear_refusal(secured)
+            raise _judged(error) from None
+
+
+async def _hear_refusal(secured: ssl.SSLSocket) -> None:
+    """Where the server's hello should come, a port may refuse in the clear instead: raise that.
+
+    It may come before our own hello has left, and an `ssl.SSLSocket` looks at nothing in advance.
+    But OpenSSL reads exactly the five bytes in which a TLS record says what it is, and stops. So
+    of the refusal its body is left, and the lower byte of its length; the port says no more.
+    """
+    raw = socket.socket(fileno=secured.detach())
+    raw.setblocking(False)
+    rest = b""
+    with raw, contextlib.suppress(OSError):
+        while len(rest) <= header.MAX_BODY:
+            chunk = await asyncio.get_running_loop().sock_recv(raw, header.MAX_BODY + 1)
+            if not chunk:
+                break
+            rest += chunk
+    body = rest[1:]
+    if not rest or rest[0] != len(body) % 256:
+        return
+    with contextlib.suppress(ProtocolError):  # then it was something else
+        answer = header.decode_answer(body)
+        raise Refused(answer.code or "refused", answer.why)
 
 
 async def _readable(sock: socket.socket) -> None:
@@ -72,6 +99,13 @@ async def _readable(sock: socket.socket) -> None:
         await ready
     finally:
         loop.remove_reader(sock.fileno())
+
+
+def _judged(error: ssl.SSLError) -> TrustError | PathCut:
+    """What OpenSSL's error is here: the stream was cut, or somebody does not believe somebody."""
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return PathCut("the stream ended without its proper end: the path was cut")
+    return TrustError(tls_sentence(error))
 
 
 def _done(ready: asyncio.Future[None]) -> None:

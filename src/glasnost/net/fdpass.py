@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import asyncio
 import errno
+import logging
 import os
 import socket
 from collections import deque
@@ -18,6 +19,8 @@ from typing import Final
 
 from glasnost.errors import PathCut, ProtocolError
 from glasnost.net.sockets import peer_user
+
+log = logging.getLogger("glasnost.agent")
 
 #: The longest packet: a page of records, well below the kernel's default buffer of 208 kB.
 MAX_PACKET: Final = 128 * 1024
@@ -33,7 +36,9 @@ def connect_packets(path: Path) -> socket.socket:
     is neither root nor our own user."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
+        sock.setblocking(False)  # where too many wait, it would block the whole loop
         sock.connect(str(path))
+        sock.setblocking(True)
         if peer_user(sock) not in (0, os.getuid()):
             raise PermissionError(errno.EPERM, f"served by user {peer_user(sock)}, not by us")
     except BaseException:
@@ -146,6 +151,12 @@ class PacketConnection:
         except BlockingIOError:
             return False
         except OSError as error:
+            if error.errno == errno.ETOOMANYREFS and passed is not None:
+                # The kernel carries no more sockets of this user's. This one is lost, which is
+                # better than the program and everything it serves.
+                log.warning("too many sockets are on their way to programs; one was dropped")
+                passed.close()
+                return self._send_now(data, None)
             self.close(error)
             return False
         if passed is not None:

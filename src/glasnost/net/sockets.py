@@ -75,7 +75,9 @@ async def connect_unix(path: str, owners: frozenset[int]) -> socket.socket:
         raise PermissionError(f"{path} belongs to user {os.stat(path).st_uid}, whom we do not ask")
     sock = tune(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     try:
-        await asyncio.get_running_loop().sock_connect(sock, path)
+        # It is done at once. Where too many wait there, the loop's `sock_connect` would take
+        # "try again" for "under way", and the socket for connected.
+        sock.connect(path)
         if peer_user(sock) not in owners:
             raise PermissionError(f"{path} is served by user {peer_user(sock)}")
     except BaseException:

@@ -12,13 +12,16 @@ from typing import Any, TypeVar
 import msgspec
 from cryptography import x509
 
+from glasnost.core.protocols.record_rules import MAX_RECORDS
 from glasnost.core.routes import Vantage
 from glasnost.core.wire import messages as m
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable, UnknownName
-from glasnost.net.fdpass import PacketConnection, connect_packets
+from glasnost.net.fdpass import MAX_PACKET, PacketConnection, connect_packets
 from glasnost.net.port import Incoming
 from glasnost.roles.agent.clients import PAGE
+from glasnost.roles.awaited import Awaited
 from glasnost.roles.local import Take
+from glasnost.stages.walk import sentence
 from glasnost.trust import checks
 
 _CODEC = m.Codec(m.LOCAL)
@@ -41,28 +44,6 @@ class _Offering:
         self._client.withdraw(self._name)
 
 
-class _Expectation:
-    """A reply name that the agent keeps for us."""
-
-    def __init__(self, client: AgentClient, reply: bytes) -> None:
-        self.reply = reply
-        self.arrived: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
-        self._client = client
-        self._given = False
-
-    async def arrival(self) -> socket.socket:
-        incoming = await self.arrived
-        self._given = True
-        return incoming.sock
-
-    def cancel(self) -> None:
-        self._client.unexpect(self.reply)
-        if not self.arrived.done():
-            self.arrived.cancel()
-        elif not self.arrived.cancelled() and self.arrived.exception() is None and not self._given:
-            self.arrived.result().sock.close()
-
-
 class AgentClient:
     """A `LocalAgent` behind a socket. Use `AgentClient.connect`."""
 
@@ -70,8 +51,8 @@ class AgentClient:
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[m.Message]] = {}
         self._takes: dict[str, Take] = {}
-        self._expected: dict[bytes, _Expectation] = {}
-        #: Done when the agent has gone.
+        self._expected: dict[bytes, Awaited] = {}
+        #: Done when the agent has gone; cancelled when we have let go of it.
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._packets = PacketConnection(sock, self._received, self._gone)
         self.welcome: m.Welcome
@@ -85,12 +66,14 @@ class AgentClient:
             sock = connect_packets(path)
         except OSError as error:
             raise Unavailable(
-                f"no agent runs on this host ({path}: {(error.strerror or '').lower()}): "
+                f"no agent runs on this host ({path}: {sentence(error)}): "
                 "start one with `glasnost up` or `glasnost agent`"
             ) from None
         client = cls(sock)
         try:
             client.welcome = await client._ask(m.Hello(), m.Welcome)
+            if client.welcome.v != m.WIRE_VERSION:
+                raise ProtocolError(f"the agent speaks version {client.welcome.v}, and we do not")
             client.root = checks.read_certificate(client.welcome.root)
         except BaseException:
             await client.close()
@@ -115,12 +98,16 @@ class AgentClient:
     # --- LocalAgent -----------------------------------------------------------------------------
 
     async def offer(self, offer: m.Offer, take: Take) -> _Offering:
-        self._takes.setdefault(offer.name, take)
+        if offer.name in self._takes:
+            raise Refused("taken", f"this program has a service {offer.name!r} already")
+        self._takes[offer.name] = take
         try:
             answer = await self._ask(offer, m.Offered)
-        except BaseException:
-            if self._takes.get(offer.name) is take:
-                del self._takes[offer.name]
+        except Refused:
+            self._takes.pop(offer.name, None)
+            raise
+        except BaseException:  # it may have the name, for all we know
+            self.withdraw(offer.name)
             raise
         return _Offering(answer.full, self, offer.name)
 
@@ -136,52 +123,66 @@ class AgentClient:
         return m.decode_record(answer.record.payload), answer.age
 
     async def listing(self, glob: str) -> list[tuple[m.Record, float]]:
+        return await self.query(m.List(glob=glob))
+
+    async def query(self, question: m.List) -> list[tuple[m.Record, float]]:
         found: list[tuple[m.Record, float]] = []
         after = ""
         while True:
-            question = m.List(glob=glob, after=after, limit=PAGE)
-            page = await self._ask(question, m.Listing, ASK_TIMEOUT)
+            asked = msgspec.structs.replace(question, after=after, limit=PAGE)
+            page = await self._ask(asked, m.Listing, ASK_TIMEOUT)
             records = [m.decode_record(signed.payload) for signed in page.records]
             found += zip(records, page.ages, strict=False)
             if not page.more or not records:
                 return found
+            if records[-1].name <= after or len(found) > MAX_RECORDS:
+                raise Unavailable("the listing does not come to an end")
             after = records[-1].name
 
     async def where(self) -> Vantage:
-        return Vantage.from_dict((await self._ask(m.Where(), m.WhereIs)).vantage)
+        answer = await self._ask(m.Where(), m.WhereIs)
+        try:
+            return Vantage.from_dict(answer.vantage)
+        except ValueError as error:
+            raise ProtocolError(f"the agent's vantage: {error}") from None
 
-    async def expect(self, timeout: float) -> _Expectation:
+    async def expect(self, timeout: float) -> Awaited:
         answer = await self._ask(m.Expect(timeout=timeout), m.Expected)
-        expectation = _Expectation(self, answer.reply)
-        self._expected[answer.reply] = expectation
-        return expectation
+        awaited = self._expected[answer.reply] = Awaited(self.unexpect, answer.reply)
+        return awaited
 
     async def status(self) -> dict[str, Any]:
         return (await self._ask(m.Status(), m.StatusIs)).status
 
     async def close(self) -> None:
+        self.lost.cancel()
         self._packets.close()
 
     # --- packets --------------------------------------------------------------------------------
 
     def withdraw(self, name: str) -> None:
         """Give a service's name back."""
-        self._takes.pop(name, None)
-        self._packets.send(m.encode(m.Withdraw(names=(name,))))
+        if self._takes.pop(name, None) is not None:
+            self._packets.send(m.encode(m.Withdraw(names=(name,))))
 
     def unexpect(self, reply: bytes) -> None:
-        """Forget a reply name; the agent lets it expire."""
-        self._expected.pop(reply, None)
+        """Give a reply name back, if nobody has called it."""
+        if self._expected.pop(reply, None) is not None:
+            self._packets.send(m.encode(m.Unexpect(reply=reply)))
 
     async def _ask(
         self, question: m.Message, expected: type[_M], timeout: float = OWN_TIMEOUT
     ) -> _M:
         number = next(self._ids)
+        packet = m.encode(msgspec.structs.replace(question, id=number))
+        if len(packet) > MAX_PACKET:
+            raise Refused("too-large", f"a question of {len(packet)} bytes: {MAX_PACKET} may be")
         future = asyncio.get_running_loop().create_future()
         self._asked[number] = future
         try:
-            if not self._packets.send(m.encode(msgspec.structs.replace(question, id=number))):
-                raise Unavailable("the agent has gone")
+            if not self._packets.send(packet):
+                gone = "has gone" if self._packets.closed else "takes no questions"
+                raise Unavailable(f"the agent {gone}")
             async with asyncio.timeout(timeout):
                 answer = await future
         except TimeoutError:
@@ -211,13 +212,13 @@ class AgentClient:
         future = self._asked.get(message.id)
         if future is not None and not future.done():
             future.set_result(message)
+        elif isinstance(message, m.Expected):  # whoever asked has been cancelled meanwhile
+            self._packets.send(m.encode(m.Unexpect(reply=message.reply)))
 
     def _arrived(self, incoming: Incoming) -> None:
         if incoming.call.reply:
-            expectation = self._expected.pop(incoming.call.reply, None)
-            if expectation is not None and not expectation.arrived.done():
-                expectation.arrived.set_result(incoming)
-            else:
+            awaited = self._expected.pop(incoming.call.reply, None)
+            if awaited is None or not awaited.arrive(incoming):
                 incoming.sock.close()
         elif take := self._takes.get(incoming.call.to):
             take(incoming)
@@ -225,13 +226,45 @@ class AgentClient:
             incoming.sock.close()
 
     def _gone(self, error: BaseException) -> None:
+        gone = "the agent has gone"
         for future in self._asked.values():
             if not future.done():
-                future.set_exception(Unavailable("the agent has gone"))
-        for expectation in self._expected.values():
-            expectation.arrived.cancel()
+                future.set_exception(Unavailable(gone))
+        for awaited in self._expected.values():
+            awaited.fail(Unavailable(gone))
+        self._expected.clear()
         if not self.lost.done():
             self.lost.set_result(None)
+
+
+class Link:
+    """The way to this host's agent: one connection that all parts of a program share, made anew
+    after the agent was lost."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._client: AgentClient | None = None
+        self._opening = asyncio.Lock()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Link {self._client or 'not open'}>"
+
+    async def get(self) -> AgentClient:
+        """The agent, if it is there. Raises `Unavailable`, `Refused`."""
+        async with self._opening:
+            if self._closed:
+                raise Unavailable("this program has let go of its agent")
+            if self._client is None or self._client.lost.done():
+                self._client = await AgentClient.connect(self._run)
+            return self._client
+
+    async def close(self) -> None:
+        """Let go; services that were offered are withdrawn."""
+        self._closed = True
+        async with self._opening:
+            if self._client is not None:
+                await self._client.close()
 
 
 def _error(failed: m.Failed) -> GlasnostError:

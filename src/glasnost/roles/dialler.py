@@ -7,17 +7,17 @@ transport) are given by whoever asks.
 from __future__ import annotations
 
 import asyncio
-import functools
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from glasnost.core.address import Address, parse_reach
-from glasnost.core.routes import Path, Plan, Policy, Target, Vantage, plan
+from glasnost.core.routes import Outcome, Path, Plan, Policy, Target, Vantage, plan
 from glasnost.core.wire.messages import Record, may_be_relayed
-from glasnost.errors import ConnectFailed, GlasnostError, StageFailed
-from glasnost.net.race import ATTEMPT_DELAY, Failure, Lost, race
+from glasnost.errors import ConnectFailed, GlasnostError, StageFailed, Unavailable
+from glasnost.net.race import ATTEMPT_DELAY, Failure, Lost, Won, race
+from glasnost.roles.experience import Experience
 from glasnost.stages import TRAITS, Means
 from glasnost.stages.walk import sentence, walk
 
@@ -57,6 +57,7 @@ async def connect(
     dispose: Callable[[T], object],
     *,
     policy: Policy | None = None,
+    experience: Experience | None = None,
     delay: float = ATTEMPT_DELAY,
     timeout: float = CONNECT_TIMEOUT,
 ) -> Connected[T]:
@@ -64,49 +65,105 @@ async def connect(
 
     ``finish`` owns the raw stream at the end of a path and makes of it what the caller wants: it
     must fail where the endpoint has not accepted. ``dispose`` closes what lost. Raises
-    `ConnectFailed`, which holds the plan and a sentence for every attempt.
+    `ConnectFailed`, which holds the plan and a sentence for every attempt. What came of each is
+    remembered in ``experience``, and what was remembered there counts.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    considered = plan(vantage, target, policy or Policy(), kinds=TRAITS)
-    attempts = [functools.partial(_attempt, path, means, finish) for path in considered.candidates]
+    known = experience or Experience()
+    considered = plan(vantage, target, policy or Policy(), known.history, known.now(), kinds=TRAITS)
+    if considered.candidates:
+        delay = known.delay(considered.candidates[0], delay)
+    attempts = [_Attempt(path, means, finish) for path in considered.candidates]
     try:
-        won = await race(attempts, dispose, delay, timeout)
+        won = await race([one.run for one in attempts], dispose, delay, timeout)
     except Lost as lost:
-        told = tuple(_tell(considered.candidates[one.index], one) for one in lost.failures)
-        raise _failed(name, considered, told, lost.failures) from None
-    told = tuple(_tell(considered.candidates[one.index], one) for one in won.failures)
+        known.learn(attempts[one.index].failed(one) for one in lost.failures)
+        told = tuple(attempts[one.index].tell(one) for one in lost.failures)
+        discarded = [str(one) for one in considered.rejected]
+        raise ConnectFailed(name, considered, told, discarded) from _causes(name, lost)
+    known.learn(_outcomes(attempts, won, loop.time()))
+    told = tuple(attempts[one.index].tell(one) for one in won.failures)
     path = considered.candidates[won.index]
     return Connected(won.result, path, considered, won.begun, told, loop.time() - started)
 
 
-async def _attempt(path: Path, means: Means, finish: Callable[[socket.socket], Awaitable[T]]) -> T:
-    sock = await walk(path, means)
-    last = len(path.route.stages)
+async def in_time(asking: Awaitable[T], name: str, timeout: float) -> tuple[T, float]:
+    """The answer to what a name means, and what it has left of ``timeout`` seconds. Raises
+    `Unavailable` when nothing is left."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + timeout
     try:
-        return await finish(sock)
-    except (OSError, GlasnostError) as error:
-        raise StageFailed(last, str(path.route.stages[-1]), sentence(error)) from error
+        async with asyncio.timeout_at(until):
+            answer = await asking
+    except TimeoutError:
+        raise Unavailable(f"nobody said within {timeout:g} s what {name} means") from None
+    return answer, until - loop.time()
 
 
-def _tell(path: Path, failure: Failure) -> str:
-    """``route 2, stage 3 (ccb:node7): no target is registered as "node7" after 41 ms``."""
-    ways = ", ".join(crossing.way for crossing in path.crossings)
-    how = f" by {ways}" if ways else ""
-    why = failure.error
-    reason = str(why) if isinstance(why, StageFailed) else sentence(why)
-    told = f"route {path.route_number}{how}, {reason}"
-    return f"{told} after {failure.seconds * 1000:.0f} ms"
+class _Attempt(Generic[T]):
+    """One path on the way, and how far it came."""
+
+    def __init__(
+        self, path: Path, means: Means, finish: Callable[[socket.socket], Awaitable[T]]
+    ) -> None:
+        self._path, self._means, self._finish = path, means, finish
+        self._at = 0
+        #: When it began, by the loop's clock; None: it has not.
+        self._begun: float | None = None
+
+    async def run(self) -> T:
+        self._begun = asyncio.get_running_loop().time()
+        sock = await walk(self._path, self._means, reached=self._reached)
+        try:
+            return await self._finish(sock)
+        except (OSError, GlasnostError) as error:
+            raise self._failure(sentence(error)) from error
+
+    def _reached(self, index: int) -> None:
+        self._at = index
+
+    def _failure(self, why: str) -> StageFailed:
+        return StageFailed(self._at + 1, str(self._path.route.stages[self._at]), why)
+
+    def tell(self, failure: Failure) -> str:
+        """``route 2, stage 3 (ccb:node7): no target is registered as "node7" after 41 ms``."""
+        ways = ", ".join(crossing.way for crossing in self._path.crossings)
+        how = f" by {ways}" if ways else ""
+        why = failure.error
+        reason = why if isinstance(why, StageFailed) else self._failure(sentence(why))
+        told = f"route {self._path.route_number}{how}, {reason}"
+        return f"{told} after {failure.seconds * 1000:.0f} ms"
+
+    def failed(self, failure: Failure) -> Outcome:
+        """What is to be remembered of a failure: the stage that could not be crossed."""
+        why = failure.error
+        number = why.number if isinstance(why, StageFailed) else self._at + 1
+        return Outcome(self._path, failure.seconds, number)
+
+    def went(self, now: float, *, won: bool) -> Outcome | None:
+        """What is to be remembered of an attempt that did not fail; nothing of one not begun."""
+        if self._begun is None:
+            return None
+        return Outcome(self._path, now - self._begun, overtaken=not won)
 
 
-def _failed(
-    name: str, considered: Plan, told: tuple[str, ...], failures: tuple[Failure, ...]
-) -> ConnectFailed:
-    error = ConnectFailed(name, considered, told, [str(one) for one in considered.rejected])
-    reasons = [one.error for one in failures if isinstance(one.error, Exception)]
-    if reasons:
-        error.__cause__ = ExceptionGroup(f"the attempts to reach {name}", reasons)
-    return error
+def _outcomes(attempts: Sequence[_Attempt[T]], won: Won[T], now: float) -> Iterator[Outcome]:
+    """What came of each attempt of a race that was won. Of those that had not ended, only the
+    ones before the winner were overtaken: the others began later."""
+    failed = {one.index for one in won.failures}
+    for one in won.failures:
+        yield attempts[one.index].failed(one)
+    for index, attempt in enumerate(attempts[: won.index + 1]):
+        outcome = attempt.went(now, won=index == won.index)
+        if outcome is not None and index not in failed:
+            yield outcome
+
+
+def _causes(name: str, lost: Lost) -> ExceptionGroup[Exception] | None:
+    """The attempts' own exceptions, to hang below the final one."""
+    reasons = [one.error for one in lost.failures if isinstance(one.error, Exception)]
+    return ExceptionGroup(f"the attempts to reach {name}", reasons) if reasons else None
 
 
 async def as_socket(sock: socket.socket) -> socket.socket:

@@ -33,6 +33,7 @@ from glasnost.errors import GlasnostError, ProtocolError, Refused, TrustError, U
 from glasnost.net.channel import Channel, accept_channel
 from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
+from glasnost.stages import TRAITS
 from glasnost.store.records import RecordStore
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
@@ -66,7 +67,7 @@ class DirectoryServer:
         self._clock = clock
         self._max_channels = max_channels
         self._codec = Codec(DIRECTORY)
-        self._core = Directory(credentials.domain, lease=lease)
+        self._core = Directory(credentials.domain, lease=lease, kinds=TRAITS)
         self._accepting: set[asyncio.Task[None]] = set()
         self._channels: set[Channel] = set()
         self._per_node: Counter[str] = Counter()

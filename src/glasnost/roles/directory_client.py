@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
-from glasnost.core.protocols.record_rules import MAX_PAGE
+import msgspec
+
+from glasnost.core.protocols.record_rules import MAX_PAGE, MAX_RECORDS
 from glasnost.core.wire.messages import (
     Done,
     Found,
@@ -77,15 +79,20 @@ class DirectoryClient:
 
     async def list_all(self, glob: str = "*") -> list[tuple[Signed, float]]:
         """All records whose full names match, in the order of names, each with its age."""
+        return await self.query(List(glob=glob))
+
+    async def query(self, question: List) -> list[tuple[Signed, float]]:
+        """The same for what a `Query` asks for; its ``limit`` does not count."""
         found: list[tuple[Signed, float]] = []
         after = ""
         while True:
-            page = await self.ask(List(glob=glob, after=after, limit=MAX_PAGE), Listing)
+            asked = msgspec.structs.replace(question, after=after, limit=MAX_PAGE)
+            page = await self.ask(asked, Listing)
             found += zip(page.records, page.ages, strict=False)
             if not page.more:
                 return found
             last = _name(page.records[-1]) if page.records else ""
-            if last <= after:  # it would go round for ever
+            if last <= after or len(found) > MAX_RECORDS:  # it would go on for ever
                 raise Unavailable("the directory's listing does not get on")
             after = last
 

@@ -26,7 +26,15 @@ from glasnost.net.sockets import private_directory
 from glasnost.trust import certificates, checks
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import is_label
-from glasnost.trust.keys import key_from_pem, key_to_pem, new_key, write_private
+from glasnost.trust.keys import (
+    key_from_pem,
+    key_to_pem,
+    new_key,
+    p256,
+    public_bytes,
+    read_private,
+    write_private,
+)
 from glasnost.trust.records import sign_record
 
 #: How long a service's or user's certificate lasts, seconds, if its node's lasts as long: they
@@ -52,13 +60,14 @@ class NodeIdentity:
         self.home, self.clock = home, clock
         self.pool = _read_pool(home / "pool.json")
         try:
-            self.key = key_from_pem((home / "node.key").read_bytes())
+            self.key = key_from_pem(read_private(home / "node.key"))
             self.root = x509.load_pem_x509_certificate((home / "root.crt").read_bytes())
             self.certificate = x509.load_pem_x509_certificate((home / "node.crt").read_bytes())
         except OSError as error:
             raise SettingsError(f"cannot read {error.filename}: {error.strerror}") from None
         except ValueError:
             raise SettingsError(f"a certificate in {home} cannot be read") from None
+        self._check(self.certificate)
         self.credentials = Credentials(self.root, self.domain, *self._own_leaf())
 
     def __repr__(self) -> str:
@@ -109,26 +118,41 @@ class NodeIdentity:
         return sign_record(record, self.key, self.certificate)
 
     def renewed(self, answer: Enrolled) -> None:
-        """Take the next certificate: kept, and shown from now on."""
+        """Take the next certificate: it is shown from now on, and kept. Raises `TrustError`, or
+        OSError where it cannot be kept."""
         certificate = checks.read_certificate(answer.certificate)
         checks.check_node(self.root, certificate, self.clock())
+        self._check(certificate)
         self.certificate = certificate
+        self.refresh()
         write_private(self.home / "node.crt", _pem(certificate))
-        if self.pool.authority:  # else the authority and its directories are on this host
+        # Without an address, the authority and its directories are on this host. And it may just
+        # not know of any directory: then those we were told of are the best there is.
+        if self.pool.authority and answer.directories:
             self.pool = msgspec.structs.replace(self.pool, directories=answer.directories)
             _write_pool(self.home, self.pool)
-        self.refresh()
 
     def refresh(self) -> None:
         """Renew the leaf that this node's agent shows."""
         self.credentials.replace(*self._own_leaf())
 
     def _own_leaf(self) -> tuple[ec.EllipticCurvePrivateKey, list[x509.Certificate]]:
-        key = new_key()
+        """A new leaf for the agent. Of a node that has expired it has expired too: nobody believes
+        it, and yet the agent must run, to renew."""
+        key, now = new_key(), min(self.clock(), self.not_after - 1)
         leaf = certificates.issue_node_leaf(
-            self.key, self.certificate, key.public_key(), self.clock(), LEAF_LIFETIME
+            self.key, self.certificate, key.public_key(), now, LEAF_LIFETIME
         )
         return key, [leaf, self.certificate]
+
+    def _check(self, certificate: x509.Certificate) -> None:
+        """Raises `TrustError` unless it is this node's, and its key's; expired or not."""
+        host = f"{self.node}.{self.domain}"
+        if checks.subtree(certificate) != host:
+            raise TrustError(f"the certificate in {self.home} is not that of {host}")
+        certified = public_bytes(p256(certificate.public_key()))
+        if certified != public_bytes(self.key.public_key()):
+            raise TrustError(f"the certificate in {self.home} is for another key")
 
 
 def write_home(

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from cryptography import x509
 
 from glasnost.core.routes import Vantage
-from glasnost.core.wire.messages import Offer, Record
+from glasnost.core.wire.messages import List, Offer, Record
 from glasnost.net.port import Incoming
 from glasnost.stages.base import Expectation
 
@@ -55,6 +55,9 @@ class LocalAgent(Protocol):
 
     async def listing(self, glob: str) -> list[tuple[Record, float]]:
         """Every record whose full name matches, with its age."""
+
+    async def query(self, question: List) -> list[tuple[Record, float]]:
+        """The same for what a `Query` asks for: also by label, and by who reaches whom."""
 
     async def where(self) -> Vantage:
         """What this host can reach, and how it can be reached."""

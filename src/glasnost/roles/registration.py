@@ -73,16 +73,26 @@ class Registration:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        if self._offering is not None:
-            self._offering.withdraw()
-            self._offering = None
+        self._withdraw()
+
+    def _withdraw(self) -> None:
+        offering, self._offering = self._offering, None
+        if offering is not None:
+            offering.withdraw()
+        early, self._early = self._early, []
+        for incoming in early:
+            turn_away(self._offer, incoming, "gone", f"service {self.full} has not started")
 
     async def _register(self, local: LocalAgent) -> None:
         self._offering = await local.offer(self._offer, self._arrived)
         self._local = local
         self.full = self._offering.full
-        if self._certified:
-            await self._certify()
+        try:
+            if self._certified:
+                await self._certify()
+        except BaseException:
+            self._withdraw()
+            raise
 
     def _arrived(self, incoming: Incoming) -> None:
         if self._take is not None:
@@ -90,7 +100,7 @@ class Registration:
         elif len(self._early) < MAX_EARLY:
             self._early.append(incoming)
         else:
-            refuse(incoming.sock, "busy", f"service {self._offer.name!r} is just starting")
+            turn_away(self._offer, incoming, "busy", f"service {self.full} is just starting")
 
     async def _certify(self) -> None:
         assert self._local is not None
@@ -107,17 +117,15 @@ class Registration:
             lost = self._local.lost if isinstance(self._local, AgentClient) else None
             await _either(lost, self._until_look())
             try:
-                if isinstance(self._local, AgentClient) and self._local.lost.done():
+                if lost is not None and lost.cancelled():
+                    return  # it was not lost: this program has let go of it
+                if lost is not None and lost.done():
                     await self._return()
-                elif self.credentials is not None and self._is_due(self.credentials):
+                elif self.credentials is not None and self.credentials.is_due(time.time()):
                     await self._certify()
             except (GlasnostError, OSError) as error:
                 log.warning("%s: %s", self._offer.name, sentence(error))
                 await asyncio.sleep(RECONNECT[1])
-
-    def _is_due(self, credentials: Credentials) -> bool:
-        now = time.time()
-        return now + 1 >= credentials.renew_at(now)
 
     def _until_look(self) -> float:
         if self.credentials is None:
@@ -126,8 +134,8 @@ class Registration:
         return min(max(self.credentials.renew_at(now) - now, 0.1), LOOK_EVERY)
 
     async def _return(self) -> None:
-        """Look for the agent until it is there again."""
-        wait = RECONNECT[0]
+        """Look for the agent until it is there again, and has our name free."""
+        wait, told = RECONNECT[0], ""
         log.info("%s: the agent has gone; looking for it", self._offer.name)
         while True:
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
@@ -135,10 +143,20 @@ class Registration:
             try:
                 await self._register(await self._reopen())
             except (GlasnostError, OSError) as error:
-                log.debug("%s: %s", self._offer.name, sentence(error))
+                if told != (told := sentence(error)):  # each reason once
+                    log.warning("%s: %s", self._offer.name, told)
             else:
                 log.info("%s: registered again", self._offer.name)
                 return
+
+
+def turn_away(offer: Offer, incoming: Incoming, code: str, why: str) -> None:
+    """Refuse a caller; one of a plain service was accepted by the port already, and what would
+    follow now were bytes of the service's own."""
+    if offer.protection == "plain":
+        incoming.sock.close()
+    else:
+        refuse(incoming.sock, code, why)
 
 
 async def _either(lost: asyncio.Future[None] | None, seconds: float) -> None:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
+from glasnost.core.text import printable
 from glasnost.core.wire import header
 from glasnost.core.wire.messages import Offer
 from glasnost.errors import GlasnostError, TrustError
 from glasnost.net.bridge import Stream
-from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
 from glasnost.net.tls import secure
 from glasnost.roles.local import LocalAgent
-from glasnost.roles.registration import Registration
+from glasnost.roles.registration import Registration, turn_away
 from glasnost.stages.walk import sentence
 from glasnost.trust.identity import Identity, identity_of
 
 log = logging.getLogger("glasnost.server")
 
-#: TLS handshakes of strangers that one service bears at a time: each costs 2 ms of CPU and lasts
-#: at most the handshake's own timeout.
+#: Callers that one service lets in at a time: a TLS handshake costs 2 ms of CPU and lasts at most
+#: its own timeout.
 MAX_HANDSHAKES = 512
 
 #: Owns a caller's stream; ``identity`` is who it is (None: a plain service asks nobody).
@@ -44,7 +45,8 @@ class Server:
         self._registration = Registration(offer, reopen)
         self._on_close = on_close
         self._tasks: set[asyncio.Task[None]] = set()
-        self._handshakes = 0
+        # Callers that no handler has yet, most of them shaking hands.
+        self._entering: dict[asyncio.Task[None], socket.socket] = {}
         self._closed = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -92,24 +94,36 @@ class Server:
 
     def _take(self, incoming: Incoming) -> None:
         """Own one caller's connection."""
-        if self._offer.protection != "plain" and self._handshakes >= MAX_HANDSHAKES:
-            refuse(incoming.sock, "busy", f"{MAX_HANDSHAKES} callers are shaking hands already")
+        if len(self._entering) >= MAX_HANDSHAKES:
+            why = f"{MAX_HANDSHAKES} callers are shaking hands already"
+            turn_away(self._offer, incoming, "busy", why)
             return
         task = asyncio.get_running_loop().create_task(self._serve(incoming))
         self._tasks.add(task)
+        self._entering[task] = incoming.sock
         task.add_done_callback(self._served)
 
     def _served(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s: a handler failed", self._offer.name, exc_info=task.exception())
+        if (sock := self._entering.pop(task, None)) is not None:
+            sock.close()  # it was cancelled before its first step
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, (GlasnostError, OSError, EOFError)):  # a caller that went away
+            log.info("%s: a caller was lost: %s", self._offer.name, printable(sentence(error)))
+        elif error is not None:
+            log.error("%s: a handler failed", self._offer.name, exc_info=error)
 
     async def _serve(self, incoming: Incoming) -> None:
         try:
             stream, identity = await self._let_in(incoming)
         except (GlasnostError, OSError) as error:
-            log.info("%s: caller %s: %s", self._offer.name, incoming.peer, sentence(error))
+            why = printable(sentence(error))
+            log.info("%s: caller %s: %s", self._offer.name, printable(incoming.peer), why)
             return
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            del self._entering[task]
         await self._handler(stream, identity)
 
     async def _let_in(self, incoming: Incoming) -> tuple[Stream, Identity | None]:
@@ -117,17 +131,12 @@ class Server:
             return incoming.sock, None
         credentials = self._registration.credentials
         assert credentials is not None, "a sealed service has a certificate"
-        self._handshakes += 1
-        try:
-            context = credentials.server_context()
-            transport = await secure(incoming.sock, context, server_side=True)
-        finally:
-            self._handshakes -= 1
+        context = credentials.server_context()
+        transport = await secure(incoming.sock, context, server_side=True)
         try:
             identity = identity_of(transport.get_extra_info("peercert"), credentials.domain)
         except TrustError as error:
-            transport.write(header.encode_answer(header.Answer("untrusted", str(error))))
-            transport.close()
+            await transport.refuse(header.Answer("untrusted", str(error)))
             raise
         transport.write(header.ACCEPTED)
         return transport, identity

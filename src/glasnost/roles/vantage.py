@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from itertools import islice
 
-from glasnost.core.address import Landing, Route, Stage
+from glasnost.core.address import PUBLIC, Landing, Route, Stage
 from glasnost.core.routes import Exit, Vantage
+from glasnost.core.routes.advertised import advertised
+from glasnost.core.routes.limits import MAX_EXITS, MAX_RETURNS, MAX_SOURCES
+from glasnost.errors import SettingsError
 from glasnost.net.interfaces import HostFacts, InterfaceAddress
-from glasnost.settings import Network, Settings
+from glasnost.settings import DEFAULT_PORT, FOUND, Network, Settings
 
-PUBLIC = "public"
+_IP = ("ip4", "ip6")
 
 
 def networks_of(entry: InterfaceAddress, settings: Settings) -> list[str]:
@@ -31,43 +35,104 @@ def networks_of(entry: InterfaceAddress, settings: Settings) -> list[str]:
 
 
 def doors(facts: HostFacts, settings: Settings, port: int | None, unix: str | None) -> list[Route]:
-    """Where this host's shared port can be met: its unix socket, then its addresses, named
-    networks before the public one. ``port`` None: nothing listens. Private addresses that no
-    named network holds are left out: elsewhere they mean somebody else."""
-    found = []
-    if unix is not None:
-        found.append(Route(f"host.{facts.host_id}", (Stage.unix(unix),)))
+    """Where this host's shared port can be met: its unix socket, then what the settings say is
+    advertised. ``port`` None: nothing listens.
+
+    Three things are apart here: what is *bound* (``listen``), what is *advertised*, and what can
+    be *reached*, which only others can see.
+    """
+    near = [] if unix is None else [Route(f"host.{facts.host_id}", (Stage.unix(unix),))]
     if port is None:
-        return found
+        return near
+    for text in settings.advertise:
+        if text == FOUND:
+            near += _found(facts, settings, port)
+        else:
+            near += _told(advertised(text), settings, port)
+    return list(dict.fromkeys(near))
+
+
+def _found(facts: HostFacts, settings: Settings, port: int) -> list[Route]:
+    """Every address that is listened on, named networks before the public one. Private addresses
+    that no named network holds are left out: elsewhere they mean somebody else."""
     named: list[Route] = []
     public: list[Route] = []
     for entry in _enabled(facts.addresses, settings):
+        if not _is_bound(entry, settings):
+            continue
         for network in networks_of(entry, settings):
             route = Route(network, (Stage.ip(entry.address, port),))
             (public if network == PUBLIC else named).append(route)
-    return found + named + public
+    return named + public
+
+
+def _told(entry: Route | tuple[str, int | None], settings: Settings, port: int) -> list[Route]:
+    """What one entry of ``advertise`` publishes: an address on every network it is on."""
+    if isinstance(entry, Route):
+        return [entry]
+    address, own = entry
+    networks = networks_of(_as_entry(address), settings)
+    return [Route(network, (Stage.ip(address, own or port),)) for network in networks]
+
+
+def check_host(facts: HostFacts, settings: Settings) -> None:
+    """Whether this host can do what the settings ask of it. Raises `SettingsError`."""
+    for protocol, called in (("ip4", "ipv4"), ("ip6", "ipv6")):
+        if settings.enables(protocol) is True and not any(
+            entry.protocol == protocol for entry in facts.addresses
+        ):
+            raise SettingsError(
+                f"enable_{called} is true, and this host has no address of it that others can "
+                'use; "auto" uses it only where there is one'
+            )
+    for text in settings.advertise:
+        entry = None if text == FOUND else advertised(text)
+        if isinstance(entry, tuple) and not networks_of(_as_entry(entry[0]), settings):
+            raise SettingsError(
+                f"advertise {text}: on which network is it? Write a route, "
+                f"such as lab/{Stage.ip(entry[0], entry[1] or DEFAULT_PORT)}"
+            )
 
 
 def vantage_of(facts: HostFacts, settings: Settings, returns: Iterable[Route] = ()) -> Vantage:
-    """The exits of this host, with the return routes it can offer.
+    """The exits of this host, with the return routes it can offer; exits from the settings last.
 
     A default route comes out on the public network, whatever address it starts from: that is
     what NAT is for. A named network is reached by a protocol that we have an address in.
     """
-    lands = [Landing("unix", f"host.{facts.host_id}")]
+    told = [
+        one
+        for setting in settings.exits
+        for one in setting.exits()
+        if one.stages or _may_use(one.lands.protocol, settings)
+    ][:MAX_EXITS]
+    exits = _direct(facts, settings, MAX_EXITS - len(told)) + told
+    # A return route is one literal: what is dialled back is our own port.
+    literal = [one for one in returns if len(one.stages) == 1 and one.stages[0].kind in _IP]
+    return Vantage(tuple(exits), tuple(literal[:MAX_RETURNS]))
+
+
+def _direct(facts: HostFacts, settings: Settings, most: int) -> list[Exit]:
+    """At most so many exits that a host is seen to have, with the addresses it could connect
+    from."""
+    sources: dict[Landing, list[str]] = {Landing("unix", f"host.{facts.host_id}"): []}
     entries = _enabled(facts.addresses, settings)
-    lands += [
-        Landing(entry.protocol, network)
-        for entry in entries
-        for network in networks_of(entry, settings)
-        if network != PUBLIC
+    for entry in entries:
+        for network in networks_of(entry, settings):
+            if network != PUBLIC:
+                lands = Landing(entry.protocol, network)
+                sources.setdefault(lands, []).append(entry.address)
+    public = {
+        Landing(protocol, PUBLIC): [one.address for one in entries if one.protocol == protocol]
+        for protocol in ("ip6", "ip4")
+        if protocol in facts.default_routes and any(one.protocol == protocol for one in entries)
+    }
+    # A host with a hundred addresses (containers, privacy addresses) is found at the first ones.
+    named = dict(islice(sources.items(), max(0, most - len(public))))
+    return [
+        Exit(lands, sources=tuple(addresses[:MAX_SOURCES]))
+        for lands, addresses in islice((named | public).items(), most)
     ]
-    protocols = {entry.protocol for entry in entries}
-    lands += [
-        Landing(one, PUBLIC) for one in ("ip6", "ip4") if one in protocols & facts.default_routes
-    ]
-    returning = [route for route in returns if route.stages[0].kind != "unix"]
-    return Vantage(tuple(Exit(one) for one in dict.fromkeys(lands)), tuple(returning))
 
 
 def dial_ranges(facts: HostFacts, settings: Settings) -> tuple[str, ...]:
@@ -100,5 +165,24 @@ def _is_public(address: str, networks: Iterable[Network]) -> bool:
 
 
 def _enabled(entries: Iterable[InterfaceAddress], settings: Settings) -> list[InterfaceAddress]:
-    allowed = {"ip4": settings.enable_ipv4, "ip6": settings.enable_ipv6}
-    return [entry for entry in entries if allowed[entry.protocol]]
+    """What may be used. "auto" needs no look: a protocol without an address has no entry here."""
+    return [entry for entry in entries if _may_use(entry.protocol, settings)]
+
+
+def _may_use(protocol: str, settings: Settings) -> bool:
+    return protocol not in _IP or settings.enables(protocol) is not False
+
+
+def _is_bound(entry: InterfaceAddress, settings: Settings) -> bool:
+    """Whether the port is listened on at this address."""
+    whole = "::" if entry.protocol == "ip6" else "0.0.0.0"
+    return any(one == whole or _same(one, entry.address) for one in settings.listen)
+
+
+def _same(one: str, other: str) -> bool:
+    return ipaddress.ip_address(one) == ipaddress.ip_address(other)
+
+
+def _as_entry(address: str) -> InterfaceAddress:
+    """An address that this host does not have itself, as if it had."""
+    return InterfaceAddress("", "ip6" if ":" in address else "ip4", address)

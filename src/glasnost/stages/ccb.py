@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 from glasnost.core.routes.traits import Traits
 from glasnost.core.wire.messages import BROKER, Codec, Relay, Request
@@ -60,23 +61,30 @@ async def _dial_back(step: Step, broker: Channel) -> socket.socket:
     )
     asking = asyncio.ensure_future(broker.ask(request, timeout))
     coming = asyncio.ensure_future(expectation.arrival())
-    arrived: socket.socket | None = None
     try:
         await asyncio.wait({asking, coming}, return_when=asyncio.FIRST_COMPLETED)
         if not coming.done():
             asking.result()  # a refusal ends it here; "done" means that the connection is near
-        async with asyncio.timeout(timeout):
-            arrived = await coming
-        return arrived
+            await asyncio.wait({coming}, timeout=timeout)
+        if not coming.done():
+            raise TimeoutError(f"the target did not dial back within {timeout:g} s")
+        return coming.result()
+    except BaseException:
+        if _has_result(coming):
+            coming.result().close()
+        raise
     finally:
+        # Nothing here may await: what has arrived is on its way to the caller.
         expectation.cancel()
-        asking.cancel()
-        if coming.done() and not coming.cancelled() and coming.exception() is None:
-            if arrived is None:
-                coming.result().close()
-        else:
-            coming.cancel()
-        await asyncio.gather(asking, coming, return_exceptions=True)
+        for task in (asking, coming):
+            task.cancel()
+            task.add_done_callback(_has_result)
+
+
+def _has_result(task: asyncio.Future[Any]) -> bool:
+    """Whether a task has ended well. Asking is enough for asyncio not to complain of an error
+    that nobody took."""
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 CCB = Kind(

@@ -22,7 +22,10 @@ async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
 
 def _resolved(path: str) -> tuple[str, str]:
     """The path without symbolic links, and its directory: links must not lead out of ours."""
-    path = os.path.realpath(path)
+    try:
+        path = os.path.realpath(path)
+    except ValueError:  # a byte of zero in it
+        raise Refused("forbidden", f"{path!r} can be no path") from None
     return path, os.path.dirname(path)
 
 

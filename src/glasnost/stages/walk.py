@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import ssl
+from collections.abc import Callable
 
+from glasnost.core.address import Stage
 from glasnost.core.routes.path import Path
 from glasnost.core.wire.header import Call
 from glasnost.errors import GlasnostError, StageFailed
@@ -14,18 +17,28 @@ from glasnost.stages import KINDS
 from glasnost.stages.base import Means, Step
 
 
+def _nowhere(index: int) -> None:
+    """Nobody need know how far a walk has come."""
+
+
 async def walk(
-    path: Path, means: Means, stop: int | None = None, relay: bytes = b""
+    path: Path,
+    means: Means,
+    stop: int | None = None,
+    relay: bytes = b"",
+    reached: Callable[[int], None] = _nowhere,
 ) -> socket.socket:
     """The raw stream at the end of a path, every header written; it is the caller's to close.
 
     With ``stop``, only the stages before that index; with ``relay``, the last call before it
-    carries that token. Raises `StageFailed`, its cause below it.
+    carries that token. ``reached`` is told the index of each stage before it is crossed. Raises
+    `StageFailed`, its cause below it.
     """
     stages = path.route.stages[:stop]
     called = bool(stages) and stages[-1].kind == "service"
     sock: socket.socket | None = None
     for index, stage in enumerate(stages):
+        reached(index)
         token = relay if called and index == len(stages) - 1 else b""
         reopen = functools.partial(walk, path, means, index)
         step = Step(path, index, stage, means, reopen, token)
@@ -35,16 +48,26 @@ async def walk(
             raise StageFailed(index + 1, str(stage), sentence(error)) from error
     assert sock is not None, "a route has stages"
     if relay and not called:
-        try:
-            await write_call(sock, Call(relay=relay))
-        except OSError as error:
-            sock.close()
-            raise StageFailed(len(stages), "relay", sentence(error)) from error
+        await _call_relay(sock, relay, len(stages), stages[-1])
     return sock
+
+
+async def _call_relay(sock: socket.socket, token: bytes, number: int, last: Stage) -> None:
+    """A broker that is met without a call of its own is called with nothing but the token."""
+    try:
+        await write_call(sock, Call(relay=token))
+    except OSError as error:
+        sock.close()
+        raise StageFailed(number, str(last), sentence(error)) from error
+    except BaseException:
+        sock.close()
+        raise
 
 
 def sentence(error: BaseException) -> str:
     """An error as one sentence for a person."""
+    if isinstance(error, (socket.gaierror, ssl.SSLError)):  # their numbers are no errno's
+        return (error.strerror or str(error)).lower()
     if isinstance(error, OSError) and error.errno:
         # Not its own text: asyncio puts the address there, which is said already.
         return os.strerror(error.errno).lower()

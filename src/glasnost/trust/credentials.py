@@ -55,9 +55,16 @@ class Credentials:
         return min(checks.not_after(certificate) for certificate in self.chain)
 
     def renew_at(self, now: float) -> float:
-        """When to renew: at half-life, or shortly if that has passed."""
+        """When to renew: at half-life, or shortly if that has passed; also where the clock was
+        set back to before they begin, since then nobody believes them yet."""
         begun = checks.issued(self.chain[0])
+        if now < begun - checks.SKEW:
+            return now + _BREATH
         return max(begun + (self.not_after - begun) / 2, now + _BREATH)
+
+    def is_due(self, now: float) -> bool:
+        """Whether to renew now."""
+        return self.renew_at(now) <= now + _BREATH
 
     def client_context(self, *, check_hostname: bool = True) -> ssl.SSLContext:
         """For connections we open. ``check_hostname=False`` is for a caller that checks whom it met

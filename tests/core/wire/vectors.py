@@ -9,12 +9,22 @@ from typing import Any
 
 import msgspec
 
-from glasnost.core.wire.messages import AUTHORITY, BROKER, DIRECTORY, LOCAL, Message, Unreadable
+from glasnost.core.wire.messages import (
+    AUTHORITY,
+    BROKER,
+    DIRECTORY,
+    LOCAL,
+    List,
+    Message,
+    Unreadable,
+)
 
 _FOLDER = Path(__file__).parents[2] / "vectors"
 
 #: Every kind of message that goes over a wire.
-KINDS: list[type[Message]] = [kind for kind in Message.__subclasses__() if kind is not Unreadable]
+KINDS: list[type[Message]] = [
+    kind for parent in (Message, List) for kind in parent.__subclasses__() if kind is not Unreadable
+]
 
 CONVERSATIONS: dict[str, Any] = {
     "broker": BROKER,

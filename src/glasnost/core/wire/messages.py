@@ -8,12 +8,13 @@ anything. Who says what to whom, in which order: docs/protocol/.
 broker         Register → Registered; Request → Failed, or Relay, or a dial-back;
                the broker to a target: DialBack, Leg; the target: Done or Failed
 directory      Publish → Published; Renew → Renewed; Withdraw → Done;
-               Lookup → Found; List → Listing
+               Lookup → Found; List, Query → Listing
 authority      Root → RootIs (in the clear); Enrol, RenewNode → Enrolled
 local agent    Hello → Welcome; Offer → Offered, then Arrived (+ socket);
                Certify → Certified; Resolve → Resolved; Where → WhereIs;
-               Expect → Expected, then Arrived (+ socket); Dial → Dialled (+ socket);
-               List → Listing; Status → StatusIs
+               Expect → Expected, then Arrived (+ socket), or Unexpect → Done;
+               Dial → Dialled (+ socket); List, Query → Listing; Withdraw → Done;
+               Status → StatusIs
 everywhere     Ping → Pong; Failed
 =============  ====================================================================
 """
@@ -171,6 +172,8 @@ class Renewed(Message, frozen=True):
 
 
 class Withdraw(Message, frozen=True):
+    """To a directory, full names; to the local agent, names as they were offered."""
+
     names: tuple[str, ...] = ()
 
 
@@ -191,6 +194,24 @@ class List(Message, frozen=True):
     glob: str = "*"
     after: str = ""
     limit: int = 100
+
+
+class Party(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who is asked about: the owner of a record, by full name, or else whoever has this
+    ``vantage``, in plain types as `core.routes.vantage` writes it."""
+
+    name: str = ""
+    vantage: dict[str, Any] = {}
+
+
+class Query(List, frozen=True):
+    """A `List` that leaves out what does not fit: labels that miss one of the terms in
+    ``selector`` (``key=value``, ``key!=value``, ``key``, ``!key``), what cannot be reached from
+    one party, and what cannot reach another, as far as records tell."""
+
+    selector: tuple[str, ...] = ()
+    reachable_from: Party | None = None
+    reachable_to: Party | None = None
 
 
 class Listing(Message, frozen=True):
@@ -323,6 +344,12 @@ class Expected(Message, frozen=True):
     reply: bytes = b""
 
 
+class Unexpect(Message, frozen=True):
+    """Nobody waits for the dial-back to ``reply`` any more; answered by `Done`."""
+
+    reply: bytes = b""
+
+
 class Dial(Message, frozen=True):
     """Connect to ``name`` for me. A sealed service's stream is opened by the agent as the
     caller's, and copied through the socket that comes back."""
@@ -359,6 +386,7 @@ QUESTIONS = (
     Withdraw,
     Lookup,
     List,
+    Query,
     Root,
     Enrol,
     RenewNode,
@@ -368,6 +396,7 @@ QUESTIONS = (
     Resolve,
     Where,
     Expect,
+    Unexpect,
     Dial,
     Status,
     Ping,
@@ -385,6 +414,7 @@ DIRECTORY = (
     | Lookup
     | Found
     | List
+    | Query
     | Listing
     | Failed
     | Ping
@@ -396,6 +426,7 @@ LOCAL = (
     | Welcome
     | Offer
     | Offered
+    | Withdraw
     | Arrived
     | Certify
     | Certified
@@ -405,9 +436,11 @@ LOCAL = (
     | WhereIs
     | Expect
     | Expected
+    | Unexpect
     | Dial
     | Dialled
     | List
+    | Query
     | Listing
     | Status
     | StatusIs

@@ -3,78 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import logging
 import os
 import socket
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from glasnost.core.address import Address, Route, Stage
+from glasnost.core.address import Route
 from glasnost.core.address.names import Name
-from glasnost.core.routes import Target, Vantage
+from glasnost.core.routes import Vantage
 from glasnost.core.wire import messages as m
-from glasnost.errors import GlasnostError, Refused, SettingsError, UnknownName
-from glasnost.net.bridge import Stream, bridge
-from glasnost.net.channel import Channel, open_channel
-from glasnost.net.interfaces import read_host
+from glasnost.errors import GlasnostError, Refused, UnknownName
+from glasnost.net.channel import Channel
 from glasnost.net.port import Incoming, SharedPort
-from glasnost.net.sockets import listen_tcp, listen_unix, pair, peer_user
-from glasnost.net.tls import TlsTransport
 from glasnost.roles.agent.brokers import Brokers
-from glasnost.roles.agent.clients import Client, allowed_users, user_name
+from glasnost.roles.agent.clients import Client, user_name
+from glasnost.roles.agent.dialling import Dialling
+from glasnost.roles.agent.listening import Listening
 from glasnost.roles.agent.lookups import Answer, Lookups
-from glasnost.roles.agent.publication import Records
+from glasnost.roles.agent.publication import Publication
 from glasnost.roles.agent.replies import LocalExpectation, Replies
-from glasnost.roles.agent.services import Service, Services
-from glasnost.roles.dialler import Connected, as_socket, connect, target_of
+from glasnost.roles.agent.services import OwnOffering, Service, Services
+from glasnost.roles.agent.upkeep import Upkeep
+from glasnost.roles.dialler import CONNECT_TIMEOUT, in_time
 from glasnost.roles.directory_client import DirectoryClient
 from glasnost.roles.enrol import renew
-from glasnost.roles.finish import dispose, finish
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import Take
-from glasnost.roles.publisher import Publisher
-from glasnost.roles.vantage import dial_ranges, doors, vantage_of
 from glasnost.settings import Settings
-from glasnost.stages import Means
-from glasnost.trust.certificates import make_csr
-from glasnost.trust.credentials import Credentials
-from glasnost.trust.keys import new_key
 from glasnost.trust.records import Verifier
 
 log = logging.getLogger("glasnost.agent")
 
-#: What a kernel without IPv6 says about listening on it.
-_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _DIRECTORY = m.Codec(m.DIRECTORY)
-#: How often the host's own addresses are looked at, seconds.
-LOOK_EVERY = 2.0
-#: How long to wait after a renewal that failed: a tenth of what is left, within these bounds.
-RENEW_RETRY = (1.0, 600.0)
 #: A broker list that changed is noticed within this time, seconds.
 BROKERS_EVERY = 30.0
 #: While no broker is known, the directories are asked more often: at start they may be coming up.
 BROKERS_EVERY_AT_FIRST = 1.0
 #: Programs connected to the local socket at a time.
 MAX_CLIENTS = 4096
-
-
-@dataclass
-class _OwnOffering:
-    """A service of the agent's own process."""
-
-    full: str
-    _services: Services
-    _service: Service
-
-    def withdraw(self) -> None:
-        self._services.remove(self._service)
+#: The longest that a program may have us try to connect, seconds.
+MAX_DIAL = 60.0
 
 
 class Agent:
@@ -89,19 +62,25 @@ class Agent:
         self.run = run
         self.replies = Replies()
         self.services = Services(identity.node, self._republish)
-        self.port_number: int | None = settings.port if port is None else port
-        self._facts = read_host()
-        self._records = Records(identity)
+        self.dialling = Dialling(identity, settings, run, self.replies, self.vantage, self.doors)
+        self._port = SharedPort(self._called)
+        number = settings.port if port is None else port
+        self._listening = Listening(settings, number, run, self._port, self._welcome)
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._users: dict[str, Credentials] = {}
-        self._port = SharedPort(self._called)
         self._directories = {one.name: self._directory(one) for one in identity.pool.directories}
-        self._publishers = [Publisher(one) for one in self._directories.values()]
         verifier = Verifier(identity.root, identity.domain)
         self._lookups = Lookups(list(self._directories.values()), verifier, identity.clock)
         self._brokers = Brokers(self)
-        self._publishing = False
+        self._publication = Publication(
+            identity,
+            settings,
+            run,
+            self._directories,
+            self.services,
+            lambda: self.port_number,
+            self._brokers.doors,
+        )
 
     def __repr__(self) -> str:
         return f"<Agent {self.identity.node}, {len(self.services)} services>"
@@ -109,77 +88,33 @@ class Agent:
     # --- life -----------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen, and begin to publish and to register. Raises `SettingsError`."""
-        self._listen()
-        self._facts = read_host()
-        self._spawn(self._keep_certificates())
-        self._spawn(self._watch_addresses())
+        """Listen, and begin to publish and to register. Raises `SettingsError`; whether it does
+        or not, `close` has to be called in the end."""
+        self._publication.check()
+        self._listening.open()
+        self._spawn(Upkeep(self.identity, self._renew, self._republish).keep())
+        self._spawn(self._publication.watch())
         self._spawn(self._follow_brokers())
-        self._republish()
 
     async def close(self, *, withdraw: float = 1.0) -> None:
         """Withdraw what was published (for at most so many seconds), then stop."""
-        closing = (publisher.close(timeout=withdraw) for publisher in self._publishers)
-        await asyncio.gather(*closing, return_exceptions=True)
-        for task in list(self._tasks):
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._brokers.close()
-        for directory in self._directories.values():
-            directory.close()
-        for client in list(self._clients):
-            client.close()
-        self._port.close()
-        for name in ("agent.sock", "port.sock") if self.run is not None else ():
-            assert self.run is not None
-            with contextlib.suppress(OSError):
-                (self.run / name).unlink()
-
-    def _listen(self) -> None:
-        for host in self.settings.listen if self.port_number is not None else ():
-            allowed = self.settings.enable_ipv6 if ":" in host else self.settings.enable_ipv4
-            if not allowed:
-                continue
-            try:
-                listener = listen_tcp(host, self.port_number or 0)
-            except SettingsError as error:
-                cause = error.__cause__
-                if host == "::" and isinstance(cause, OSError) and cause.errno in _NO_IPV6:
-                    continue  # this kernel has no IPv6
-                raise
-            self.port_number = listener.getsockname()[1]
-            self._port.listen(listener)
-        if self.run is not None:
-            self._port.listen(listen_unix(self.run / "port.sock"))
-            local = listen_unix(self.run / "agent.sock", socket.SOCK_SEQPACKET)
-            loop = asyncio.get_running_loop()
-            loop.add_reader(local.fileno(), self._accept_client, local)
-            self._spawn(self._hold(local))
-
-    async def _hold(self, listener: socket.socket) -> None:
         try:
-            await asyncio.Event().wait()
+            await self._publication.close(withdraw)
         finally:
-            asyncio.get_running_loop().remove_reader(listener.fileno())
-            listener.close()
+            self._listening.close()
+            for directory in self._directories.values():
+                directory.close()
+            await asyncio.gather(*[client.close() for client in list(self._clients)])
+            await self._brokers.close()
+            await self.dialling.close()
+            self.replies.close()
 
-    def _accept_client(self, listener: socket.socket) -> None:
-        try:
-            sock, _ = listener.accept()
-        except OSError:
-            return
-        if peer_user(sock) not in allowed_users():
-            log.warning("user %d may not ask this agent", peer_user(sock))
-            sock.close()
-        elif len(self._clients) >= MAX_CLIENTS:
-            log.warning("%d programs are connected already", MAX_CLIENTS)
-            sock.close()
-        else:
-            self._clients.add(Client(self, sock))
-
-    def forget(self, client: Client) -> None:
-        """A program has gone."""
-        self._clients.discard(client)
+    async def withdraw(self, seconds: float) -> None:
+        """Have the directories forget this host, within so many seconds, and publish no more."""
+        await self._publication.close(seconds)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -191,7 +126,12 @@ class Agent:
         if not task.cancelled() and task.exception() is not None:
             log.error("a task of the agent died", exc_info=task.exception())
 
-    # --- the shared port ------------------------------------------------------------------------
+    # --- the shared port, and the local socket --------------------------------------------------
+
+    @property
+    def port_number(self) -> int | None:
+        """The shared port's, once it is open; None where there is none."""
+        return self._listening.number
 
     def _called(self, incoming: Incoming) -> None:
         if incoming.call.reply:
@@ -203,44 +143,33 @@ class Agent:
         """A connection that we opened for a broker's sake: serve it as one that was accepted."""
         self._port.serve(sock, peer, relayed)
 
+    def _welcome(self, sock: socket.socket) -> bool:
+        if len(self._clients) >= MAX_CLIENTS:
+            log.warning("%d programs are connected already", MAX_CLIENTS)
+            return False
+        self._clients.add(Client(self, sock))
+        return True
+
+    def forget(self, client: Client) -> None:
+        """A program has gone."""
+        self._clients.discard(client)
+
     # --- what is published ----------------------------------------------------------------------
 
     def doors(self) -> list[Route]:
         """Where this host can be met, nearest first; through its brokers last."""
-        unix = None if self.run is None else str(self.run.resolve() / "port.sock")
-        near = doors(self._facts, self.settings, self.port_number, unix)
-        return near + self._brokers.doors()
+        return self._publication.doors()
 
     def vantage(self) -> Vantage:
         """What this host reaches, and where it can be dialled back."""
-        own = doors(self._facts, self.settings, self.port_number, None)
-        return vantage_of(self._facts, self.settings, own)
+        return self._publication.vantage()
 
     def dial_ranges(self) -> tuple[str, ...]:
-        return dial_ranges(self._facts, self.settings)
+        """The networks this host is itself on."""
+        return self._publication.dial_ranges()
 
     def _republish(self) -> None:
-        """Tell the directories, once, after whatever else happens in this step."""
-        if not self._publishing:
-            self._publishing = True
-            asyncio.get_running_loop().call_soon(self._publish)
-
-    def _publish(self) -> None:
-        self._publishing = False
-        reach = tuple(str(landing) for landing in self.vantage().reach)
-        shared = tuple(one for one in sorted(reach) if not one.startswith("unix@"))
-        records = self._records.make(self.services, self.doors(), shared)
-        for publisher in self._publishers:
-            publisher.want(records)
-
-    async def _watch_addresses(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            facts = read_host()
-            if facts != self._facts:
-                log.info("this host's addresses have changed")
-                self._facts = facts
-            self._republish()  # also what must be signed again for its age
+        self._publication.soon()
 
     async def _follow_brokers(self) -> None:
         while True:
@@ -254,140 +183,18 @@ class Agent:
             self._republish()
             await asyncio.sleep(BROKERS_EVERY if self._brokers.known else BROKERS_EVERY_AT_FIRST)
 
-    async def _keep_certificates(self) -> None:
-        """Renew the node's certificate, and then the agent's own leaf, at half-life."""
+    async def _renew(self) -> m.Enrolled:
         identity = self.identity
-        while True:
-            now = identity.clock()
-            if now >= identity.renew_at():
-                try:
-                    await self._renew()
-                except (GlasnostError, OSError) as error:
-                    log.warning("the node's certificate cannot be renewed: %s", error)
-                    left = (identity.not_after - now) / 10
-                    await asyncio.sleep(min(max(left, RENEW_RETRY[0]), RENEW_RETRY[1]))
-                    continue
-            if now >= identity.credentials.renew_at(now) - 1:
-                identity.refresh()
-            next_at = min(identity.renew_at(), identity.credentials.renew_at(now))
-            # A clock that is set forward must not find us asleep for days.
-            await asyncio.sleep(min(max(next_at - identity.clock(), 0.2), 60.0))
-
-    async def _renew(self) -> None:
-        identity = self.identity
-        address = self._address_of("authority", identity.pool.authority)
-        sock = await self.dial_address("authority", address)
-        answer = await renew(
-            sock, identity.root, identity.domain, identity.certificate, identity.key
-        )
-        identity.renewed(answer)
-        log.info("the node's certificate was renewed")
-        self._republish()
-
-    # --- dialling -------------------------------------------------------------------------------
-
-    def means(self, credentials: Credentials | None = None) -> Means:
-        """What this agent has for crossing stages; brokers are shown ``credentials``."""
-
-        async def expect(timeout: float) -> LocalExpectation:
-            return LocalExpectation(self.replies, timeout)
-
-        directories = frozenset() if self.run is None else frozenset({str(self.run.resolve())})
-        return Means(
-            credentials or self.identity.credentials,
-            expect,
-            socket_owners=allowed_users(),
-            socket_directories=directories,
-        )
-
-    async def dial_address(self, name: str, address: Address) -> socket.socket:
-        """A raw stream to an endpoint of the pool's own whose address we were told."""
-        connected = await connect(
-            name,
-            Target(address),
-            self.vantage(),
-            self.means(),
-            as_socket,
-            socket.socket.close,
-            delay=self.settings.attempt_delay,
-        )
-        return connected.result
-
-    async def open_control(
-        self,
-        name: str,
-        address: Address,
-        codec: m.Codec,
-        on_message: Callable[[Channel, m.Message], None] | None = None,
-        on_close: Callable[[Channel, BaseException | None], None] | None = None,
-    ) -> Connected[Channel]:
-        """A control channel to the service with this full name."""
-
-        async def finish_channel(sock: socket.socket) -> Channel:
-            credentials = self.identity.credentials
-            return await open_channel(sock, credentials, name, codec, on_message, on_close)
-
-        return await connect(
-            name,
-            Target(address),
-            self.vantage(),
-            self.means(),
-            finish_channel,
-            Channel.close,
-            delay=self.settings.attempt_delay,
-        )
-
-    def _address_of(self, service: str, text: str) -> Address:
-        """Where a service of the pool's own is; no text says that it is on this very host."""
-        if text:
-            return Address.parse(text)
-        return Address(tuple(door.then(Stage.service(service)) for door in self.doors()[:1]))
+        address = self.dialling.address_of("authority", identity.pool.authority)
+        sock = await self.dialling.raw("authority", address)
+        return await renew(sock, identity.root, identity.domain, identity.certificate, identity.key)
 
     def _directory(self, directory: m.Directory) -> DirectoryClient:
         async def open_it() -> Channel:
-            address = self._address_of("directory", directory.address)
-            return (await self.open_control(directory.name, address, _DIRECTORY)).result
+            address = self.dialling.address_of("directory", directory.address)
+            return (await self.dialling.control(directory.name, address, _DIRECTORY)).result
 
         return DirectoryClient(open_it)
-
-    async def dial_for(self, question: m.Dial, user: str) -> tuple[m.Dialled, socket.socket]:
-        """Connect for a local program, as that user; a sealed stream is copied by us."""
-        answer = await self._lookup(question.name)
-        record = answer.record
-        credentials = self._user_credentials(user)
-
-        async def finish_it(sock: socket.socket) -> Stream:
-            return await finish(sock, record, credentials)
-
-        connected = await connect(
-            record.name,
-            target_of(record),
-            self.vantage(),
-            self.means(credentials),
-            finish_it,
-            dispose,
-            delay=self.settings.attempt_delay,
-            timeout=question.timeout or 15.0,
-        )
-        dialled = m.Dialled(
-            full=record.name, protection=record.protection, route=str(connected.path)
-        )
-        stream = connected.result
-        if isinstance(stream, TlsTransport):
-            ours, theirs = pair()
-            self._spawn(_copy(stream, ours))
-            return dialled, theirs
-        return dialled, stream
-
-    def _user_credentials(self, user: str) -> Credentials:
-        now = self.identity.clock()
-        known = self._users.get(user)
-        if known is not None and now < known.renew_at(now) - 1:
-            return known
-        key = new_key()
-        chain = self.identity.certify_user(user, make_csr(key))
-        self._users[user] = Credentials(self.identity.root, self.identity.domain, key, chain)
-        return self._users[user]
 
     # --- what programs ask ----------------------------------------------------------------------
 
@@ -421,6 +228,13 @@ class Agent:
             return self.identity.certify_service(question.name, question.csr)
         raise Refused("denied", f"{question.name[:63]!r} is not a service that you have offered")
 
+    async def dial_for(self, question: m.Dial, user: str) -> tuple[m.Dialled, socket.socket]:
+        """Connect for a local program, as that user; a sealed stream is copied by us."""
+        asked = question.timeout or CONNECT_TIMEOUT
+        timeout = asked if 0 < asked < MAX_DIAL else MAX_DIAL
+        answer, left = await in_time(self._lookup(question.name), question.name, timeout)
+        return await self.dialling.for_program(answer.record, user, left)
+
     async def lookup(self, name: str) -> tuple[m.Signed, float]:
         answer = await self._lookup(name)
         return answer.signed, answer.age
@@ -431,8 +245,7 @@ class Agent:
     async def _lookup(self, text: str) -> Answer:
         name = Name.parse(text, self.domain)
         if name.node == self.node:
-            self._publish()
-            own = self._records.get(str(name))
+            own = self._publication.own(str(name))
             if own is not None:
                 return Answer(own[0], own[1], 0.0)
             if self.run is not None:  # else another program of this host may have it
@@ -440,14 +253,14 @@ class Agent:
                 raise UnknownName("unknown-name", known)
         return await self._lookups.lookup(str(name))
 
-    async def offer(self, offer: m.Offer, take: Take) -> _OwnOffering:
+    async def offer(self, offer: m.Offer, take: Take) -> OwnOffering:
         def deliver(incoming: Incoming) -> bool:
             take(incoming)
             return True
 
         service = Service(offer, lambda: True, deliver)
         self.services.add(service)
-        return _OwnOffering(self.identity.full(offer.name), self.services, service)
+        return OwnOffering(self.identity.full(offer.name), self.services, service)
 
     async def certify(self, kind: str, name: str, csr: bytes) -> list[x509.Certificate]:
         offered = frozenset(service.offer.name for service in self.services)
@@ -458,7 +271,10 @@ class Agent:
         return answer.record, answer.age
 
     async def listing(self, glob: str) -> list[tuple[m.Record, float]]:
-        return [(one.record, one.age) for one in await self._lookups.all(glob)]
+        return await self.query(m.List(glob=glob))
+
+    async def query(self, question: m.List) -> list[tuple[m.Record, float]]:
+        return [(one.record, one.age) for one in await self._lookups.query(question)]
 
     async def where(self) -> Vantage:
         return self.vantage()
@@ -479,18 +295,9 @@ class Agent:
             "vantage": self.vantage().as_dict(),
             "services": {one.offer.name: one.calls for one in self.services},
             "brokers": self._brokers.status(),
-            "directories": {
-                name: publisher.away or "told of everything"
-                for name, publisher in zip(self._directories, self._publishers, strict=True)
-            },
+            "directories": self._publication.status(),
             "certificate_not_after": self.identity.not_after,
             "accepted": self._port.accepted,
             "refused": self._port.refused,
             "half_open": self._port.half_open,
         }
-
-
-async def _copy(stream: TlsTransport, sock: socket.socket) -> None:
-    copied = await bridge(stream, sock)
-    if copied.error is not None:
-        log.info("a copied stream ended: %s", copied.error)

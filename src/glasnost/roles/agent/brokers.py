@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from glasnost.core.address import Address, Route, Stage
 from glasnost.core.address.names import Name
 from glasnost.core.routes import Path
 from glasnost.core.wire.messages import BROKER, Codec
-from glasnost.errors import AddressError, Unavailable
+from glasnost.errors import AddressError, GlasnostError, Unavailable
 from glasnost.net.channel import Channel, OnClose, OnMessage
 from glasnost.roles.agent.lookups import Answer, Lookups
 from glasnost.roles.target import Target
@@ -51,7 +52,7 @@ class Brokers:
         return bool(self._addresses)
 
     async def look(self, lookups: Lookups) -> None:
-        """Ask the directories which brokers there are now. Raises `Unavailable`."""
+        """Ask the directories which brokers there are now. Raises `Unavailable`, `UnknownName`."""
         found = await self._wanted(lookups)
         addresses = {}
         for answer in found:
@@ -60,17 +61,23 @@ class Brokers:
             except AddressError as error:
                 log.warning("broker %s: %s", answer.record.name, error)
         self._addresses = addresses
+        self._paths = {name: path for name, path in self._paths.items() if name in addresses}
         self._target.follow(addresses)
 
     def doors(self) -> list[Route]:
         """Where this host is met through its brokers. They stay true while a broker restarts, so
         they are published as long as it is listed."""
+        return [door for address in self._addresses.values() for door in self._behind(address)]
+
+    def _behind(self, broker: Address) -> list[Route]:
         contact = Stage.ccb(self._agent.node)
-        return [
-            route.then(contact)
-            for address in self._addresses.values()
-            for route in [one for one in address if not one.network.startswith("host.")][:MAX_DOORS]
-        ]
+        found = []
+        for route in [one for one in broker if not one.network.startswith("host.")][:MAX_DOORS]:
+            try:
+                found.append(route.then(contact))
+            except AddressError as error:  # it is as long as a route may be
+                log.debug("a route of a broker is left out: %s", error)
+        return found
 
     def status(self) -> dict[str, Any]:
         """The state of each registration, for people."""
@@ -85,8 +92,7 @@ class Brokers:
     async def _wanted(self, lookups: Lookups) -> list[Answer]:
         named = self._agent.settings.brokers
         if named:
-            names = [str(Name.parse(one, self._agent.domain)) for one in named]
-            return [await lookups.lookup(name) for name in names]
+            return await self._named(lookups, named)
         listed = [
             one
             for one in await lookups.all(f"broker.*.{self._agent.domain}")
@@ -96,11 +102,24 @@ class Brokers:
         listed.sort(key=lambda one: _weight(self._agent.node, one.record.name))
         return listed[: self._agent.settings.broker_count]
 
+    async def _named(self, lookups: Lookups, names: Sequence[str]) -> list[Answer]:
+        """Those of the settings: one that is not to be found does not keep us from the others."""
+        found, problem = [], None
+        for name in names:
+            try:
+                found.append(await lookups.lookup(str(Name.parse(name, self._agent.domain))))
+            except GlasnostError as error:
+                log.warning("broker %s: %s", name, error)
+                problem = error
+        if problem is not None and not found:
+            raise problem
+        return found
+
     async def _open(self, broker: str, on_message: OnMessage, on_close: OnClose) -> Channel:
         address = self._addresses.get(broker)
         if address is None:
             raise Unavailable(f"{broker} is not listed any more")
-        opened = await self._agent.open_control(broker, address, _CODEC, on_message, on_close)
+        opened = await self._agent.dialling.control(broker, address, _CODEC, on_message, on_close)
         self._paths[broker] = opened.path
         return opened.result
 
@@ -110,7 +129,7 @@ class Brokers:
         path = self._paths.get(broker)
         if path is None:
             raise Unavailable(f"there is no path to {broker}")
-        return await walk(path, self._agent.means(), relay=token)
+        return await walk(path, self._agent.dialling.means(), relay=token)
 
 
 def _weight(node: str, broker: str) -> bytes:

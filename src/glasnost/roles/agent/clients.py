@@ -14,7 +14,7 @@ import msgspec
 
 from glasnost.core.wire import messages as m
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable
-from glasnost.net.fdpass import MAX_QUEUED, PacketConnection
+from glasnost.net.fdpass import MAX_PACKET, PacketConnection
 from glasnost.net.port import Incoming
 from glasnost.net.sockets import peer_user
 from glasnost.roles.agent.services import Service
@@ -30,8 +30,19 @@ log = logging.getLogger("glasnost.agent")
 _CODEC = m.Codec(m.LOCAL)
 #: Questions of one program that are being answered at a time.
 MAX_QUESTIONS = 256
-#: Records in one page of a listing: they must fit a packet.
-PAGE = 40
+#: Dial-backs that one program expects at a time: a sixteenth of the host's, so that one that
+#: forgets its own leaves room for the others.
+MAX_REPLIES = 256
+#: Connections that wait for one program to take them, before callers are told that it is busy:
+#: half of what its queue holds, so that there is room for answers.
+MAX_WAITING = 128
+#: Records in one page of a listing, if they fit a packet: usual ones have 1.5 kB.
+PAGE = 64
+#: Bytes around a record in a packet: its keys and lengths, and its age.
+_AROUND = 64
+#: Bytes of the sentence in `Failed`: some lines for each of the paths of a connect. A peer may
+#: have made it longer.
+MAX_WHY = 16 * 1024
 
 
 class Client:
@@ -39,18 +50,19 @@ class Client:
 
     def __init__(self, agent: Agent, sock: socket.socket) -> None:
         self._agent = agent
-        self.uid = peer_user(sock)
-        self.user = user_name(self.uid)
+        self.user = user_name(peer_user(sock))
         self._services: dict[str, Service] = {}
         self._replies: set[bytes] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], m.Message] = {}
         self._packets = PacketConnection(sock, self._received, self._gone)
 
     def __repr__(self) -> str:
         return f"<Client {self.user}, {len(self._services)} services>"
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Let go of the program, and end what it has asked."""
         self._packets.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _received(self, data: bytes, passed: socket.socket | None) -> None:
         if passed is not None:
@@ -62,12 +74,14 @@ class Client:
             return
         try:
             self._answer(message)
-        except GlasnostError as error:
+        except (OSError, GlasnostError) as error:
             self._fail(message, error)
 
     def _answer(self, message: m.Message) -> None:
         match message:
-            case m.Hello():
+            case m.Hello(_, version):
+                if version != m.WIRE_VERSION:
+                    raise Refused("version", f"this agent speaks version {m.WIRE_VERSION}")
                 self._reply(message, self._agent.welcome(self.user))
             case m.Ping():
                 self._reply(message, m.Pong())
@@ -82,19 +96,29 @@ class Client:
                 chain = self._agent.certify_for(message, self.user, frozenset(self._services))
                 self._reply(message, m.Certified(chain=tuple(map(checks.to_der, chain))))
             case m.Expect(_, timeout):
-                reply = self._agent.replies.expect(self._dialled_back, min(timeout, 60.0))
-                self._replies.add(reply)
-                self._reply(message, m.Expected(reply=reply))
+                self._reply(message, m.Expected(reply=self._expect(timeout)))
+            case m.Unexpect(_, reply):
+                if reply in self._replies:
+                    self._agent.replies.cancel(reply)
+                self._reply(message, m.Done())
             case m.Where():
                 self._reply(message, m.WhereIs(vantage=self._agent.vantage().as_dict()))
             case m.Status():
                 self._reply(message, m.StatusIs(status=self._agent.describe()))
-            case m.Resolve() | m.List() | m.Dial():
-                self._later(message)
+            case m.Resolve():
+                self._later(message, self._resolve(message))
+            case m.List():
+                self._later(message, self._list(message))
+            case m.Dial():
+                self._later(message, self._dial(message))
+            case m.Pong() | m.Done() | m.Failed():
+                pass  # an answer is not answered
             case m.Unreadable(_, why):
                 raise Refused("unknown-message", why)
             case _:
                 raise Refused("unexpected", f"an agent is not told {type(message).__name__}")
+
+    # --- services and dial-backs ----------------------------------------------------------------
 
     def _offer(self, offer: m.Offer) -> str:
         service = Service(offer, self._ready, self._arrived)
@@ -103,54 +127,66 @@ class Client:
         return self._agent.identity.full(offer.name)
 
     def _ready(self) -> bool:
-        return not self._packets.closed and self._packets.queued < MAX_QUEUED
+        return not self._packets.closed and self._packets.queued < MAX_WAITING
 
     def _arrived(self, incoming: Incoming) -> bool:
         packet = m.encode(m.Arrived(call=incoming.call, peer=incoming.peer))
         return self._packets.send(packet, incoming.sock)
 
-    def _dialled_back(self, incoming: Incoming) -> bool:
-        self._replies.discard(incoming.call.reply)
-        return self._arrived(incoming)
+    def _expect(self, timeout: float) -> bytes:
+        if len(self._replies) >= MAX_REPLIES:
+            raise Refused("busy", f"this program expects {MAX_REPLIES} dial-backs already")
+        reply = self._agent.replies.expect(self._arrived, timeout, self._replies.discard)
+        self._replies.add(reply)
+        return reply
 
-    def _later(self, question: m.Message) -> None:
+    # --- what takes its time --------------------------------------------------------------------
+
+    def _later(self, question: m.Message, work: Coroutine[Any, Any, None]) -> None:
         if len(self._tasks) >= MAX_QUESTIONS:
+            work.close()
             raise Refused("busy", f"{MAX_QUESTIONS} questions of this program are open already")
-        task = asyncio.get_running_loop().create_task(self._ask(question))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = question
+        task.add_done_callback(self._answered)
 
-    async def _ask(self, question: m.Message) -> None:
-        work: Coroutine[Any, Any, None]
-        match question:
-            case m.Resolve():
-                work = self._resolve(question)
-            case m.List():
-                work = self._list(question)
-            case m.Dial():
-                work = self._dial(question)
-        try:
-            await work
-        except (OSError, GlasnostError) as error:
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        question = self._tasks.pop(task)
+        error = Unavailable("it was ended") if task.cancelled() else task.exception()
+        if isinstance(error, (OSError, GlasnostError)):
             self._fail(question, error)
+        elif error is not None:
+            log.error("%s: a bug of ours", type(question).__name__, exc_info=error)
+            self._fail(question, Refused("failed", "the agent failed; its log says more"))
 
     async def _resolve(self, question: m.Resolve) -> None:
         signed, age = await self._agent.lookup(question.name)
         self._reply(question, m.Resolved(record=signed, age=age))
 
     async def _list(self, question: m.List) -> None:
-        page = msgspec.structs.replace(question, limit=min(question.limit, PAGE))
-        self._reply(question, await self._agent.list_page(page))
+        limit = question.limit if 0 < question.limit < PAGE else PAGE
+        page = msgspec.structs.replace(question, limit=limit)
+        self._reply(question, _fitting(await self._agent.list_page(page)))
 
     async def _dial(self, question: m.Dial) -> None:
         dialled, sock = await self._agent.dial_for(question, self.user)
         if not self._reply(question, dialled, sock):
             sock.close()
 
+    # --- answering ------------------------------------------------------------------------------
+
     def _reply(
         self, question: m.Message, answer: m.Message, passed: socket.socket | None = None
     ) -> bool:
-        return self._packets.send(m.encode(msgspec.structs.replace(answer, id=question.id)), passed)
+        """Send an answer; True when ``passed`` went with it."""
+        packet = m.encode(msgspec.structs.replace(answer, id=question.id))
+        if len(packet) > MAX_PACKET:
+            self._fail(question, Refused("too-large", "the answer does not fit a packet"))
+            return False
+        sent = self._packets.send(packet, passed)
+        if not sent:  # nothing happens where it has gone
+            self._packets.close(ProtocolError(f"{self.user}'s program asks and does not read"))
+        return sent
 
     def _fail(self, question: m.Message, error: Exception) -> None:
         code = "failed"
@@ -158,19 +194,29 @@ class Client:
             code = error.code
         elif isinstance(error, Unavailable):
             code = "unavailable"
-        # One packet holds it, whatever a peer made it say.
-        why = sentence(error)[:60_000]
-        self._reply(question, m.Failed(code=code, why=why))
+        why = sentence(error).encode("utf-8", "replace")[:MAX_WHY].decode("utf-8", "ignore")
+        self._reply(question, m.Failed(code=code[:MAX_WHY], why=why))
 
     def _gone(self, error: BaseException) -> None:
         """The program has ended: its names are withdrawn, its reply names forgotten."""
+        log.debug("%r: gone: %s", self, error)
         self._agent.forget(self)
         for service in self._services.values():
             self._agent.services.remove(service)
-        for reply in self._replies:
+        for reply in list(self._replies):
             self._agent.replies.cancel(reply)
         for task in self._tasks:
             task.cancel()
+
+
+def _fitting(page: m.Listing) -> m.Listing:
+    """As much of a page as one packet holds; at least one record, so that it gets on."""
+    size = _AROUND
+    for count, one in enumerate(page.records):
+        size += len(one.payload) + len(one.signature) + len(one.certificate) + _AROUND
+        if count and size > MAX_PACKET:
+            return m.Listing(records=page.records[:count], ages=page.ages[:count], more=True)
+    return page
 
 
 def user_name(uid: int) -> str:

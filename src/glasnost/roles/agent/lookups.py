@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from glasnost.core.wire.messages import List, Listing, Record, Signed
+import msgspec
+
+from glasnost.core.wire.messages import List, Listing, Record, Signed, decode_record
 from glasnost.errors import GlasnostError, ProtocolError, TrustError, Unavailable, UnknownName
 from glasnost.roles.directory_client import DirectoryClient
 from glasnost.trust.records import Verifier
 
 #: Names whose last record is remembered: what one host's programs use, at 2 kB each.
 MAX_SEEN = 4096
+
+_Listed = list[tuple[Signed, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Lookups:
         finally:
             for one in asking:
                 one.cancel()
+                one.add_done_callback(_forget)
         if unknown is not None:
             raise unknown
         return self._remembered(name, problems)
@@ -67,32 +72,47 @@ class Lookups:
         problems: list[str] = []
         for directory in self._directories:
             try:
-                page = await directory.ask(question, Listing)
+                return await self._page_of(directory, question)
             except GlasnostError as error:
                 problems.append(str(error))
-                continue
-            good = [one for one in zip(page.records, page.ages, strict=False) if self._good(one[0])]
-            return Listing(
-                records=tuple(signed for signed, _ in good),
-                ages=tuple(age for _, age in good),
-                more=page.more,
-            )
         raise _away(problems)
+
+    async def _page_of(self, directory: DirectoryClient, question: List) -> Listing:
+        """Its next page that has anything good in it, or the last one."""
+        while True:
+            page = await directory.ask(question, Listing)
+            listed = list(zip(page.records, page.ages, strict=False))[: question.limit]
+            more = page.more or len(listed) < len(page.records)
+            good = [(one, age) for one, age in listed if self._verified(one) is not None]
+            if good or not more:
+                records = tuple(signed for signed, _ in good)
+                return Listing(records=records, ages=tuple(age for _, age in good), more=more)
+            last = decode_record(listed[-1][0].payload).name if listed else ""
+            if last <= question.after:  # it would go round for ever
+                raise Unavailable("a directory's listing does not get on")
+            question = msgspec.structs.replace(question, after=last)
 
     async def all(self, glob: str) -> list[Answer]:
         """Every verified record whose full name matches."""
+        return await self._all(lambda directory: directory.list_all(glob))
+
+    async def query(self, question: List) -> list[Answer]:
+        """Every verified record that a `Query` asks for."""
+        return await self._all(lambda directory: directory.query(question))
+
+    async def _all(self, ask: Callable[[DirectoryClient], Awaitable[_Listed]]) -> list[Answer]:
+        """What the first directory that answers says, verified."""
         problems: list[str] = []
         for directory in self._directories:
             try:
-                found = await directory.list_all(glob)
+                found = await ask(directory)
             except GlasnostError as error:
                 problems.append(str(error))
                 continue
-            now = self._clock()
             return [
-                Answer(self._verifier.verify(signed, now), signed, age)
+                Answer(record, signed, age)
                 for signed, age in found
-                if self._good(signed)
+                if (record := self._verified(signed)) is not None
             ]
         raise _away(problems)
 
@@ -104,7 +124,9 @@ class Lookups:
         if record.name != name:
             raise TrustError(f"the directory answers {name} with {record.name}")
         seen = self._seen.get(name)
-        if seen is not None and record.sequence < seen[0].record.sequence:
+        # What has expired binds nobody: its owner's clock may have been ahead, and is right now.
+        binds = seen is not None and seen[0].record.not_after >= now
+        if seen is not None and binds and record.sequence < seen[0].record.sequence:
             raise TrustError(f"the directory's record of {name} is older than one seen before")
         answer = Answer(record, found.record, found.age)
         self._seen.pop(name, None)
@@ -113,19 +135,25 @@ class Lookups:
         self._seen[name] = (answer, now)
         return answer
 
-    def _good(self, signed: Signed) -> bool:
+    def _verified(self, signed: Signed) -> Record | None:
         try:
-            self._verifier.verify(signed, self._clock())
+            return self._verifier.verify(signed, self._clock())
         except (TrustError, ProtocolError):
-            return False
-        return True
+            return None
 
     def _remembered(self, name: str, problems: list[str]) -> Answer:
         seen = self._seen.get(name)
-        if seen is None or not self._good(seen[0].signed):
+        if seen is None or self._verified(seen[0].signed) is None:
             raise _away(problems)
         answer, at = seen
-        return Answer(answer.record, answer.signed, answer.age + self._clock() - at)
+        since = max(0.0, self._clock() - at)  # the clock may have been set back
+        return Answer(answer.record, answer.signed, answer.age + since)
+
+
+def _forget(asking: asyncio.Future[Answer]) -> None:
+    """Whoever loses may fail, and nobody asks it why: that is no bug to be complained of."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 def _away(problems: list[str]) -> Unavailable:

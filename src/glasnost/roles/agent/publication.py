@@ -1,18 +1,33 @@
-"""What a node says of its services: one signed record for each, made anew when it changes."""
+"""What a node says of its services: one signed record for each, made anew when it changes, and
+told to all directories."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives import hashes
 
 from glasnost.core.address import Address, Route, Stage
 from glasnost.core.address.limits import MAX_ROUTES
+from glasnost.core.routes import Vantage
 from glasnost.core.wire.messages import Record, Signed
+from glasnost.errors import AddressError
+from glasnost.net.interfaces import read_host
 from glasnost.roles.agent.services import Service
+from glasnost.roles.directory_client import DirectoryClient
 from glasnost.roles.home import NodeIdentity
+from glasnost.roles.publisher import Publisher
+from glasnost.roles.vantage import check_host, dial_ranges, doors, vantage_of
+from glasnost.settings import Settings
 
+log = logging.getLogger("glasnost.agent")
+
+#: How often the host's own addresses are looked at, seconds.
+LOOK_EVERY = 2.0
 #: How long a record may be renewed without being signed again, seconds. It bounds for how long a
 #: directory could go on saying what is true no more.
 RECORD_LIFETIME = 24 * 3600.0
@@ -33,8 +48,9 @@ class Records:
         keeps its signature until half of its time is over."""
         made = {}
         for service in services:
-            if doors:
-                record = self._record(service, doors, reach)
+            routes = _ending_in(Stage.service(service.offer.name), doors)
+            if routes:
+                record = self._record(service, routes, reach)
                 made[record.name] = self._sign(record)
         self._signed = {name: kept for name, kept in self._signed.items() if name in made}
         return made
@@ -44,13 +60,11 @@ class Records:
         kept = self._signed.get(name)
         return None if kept is None else (kept[0], kept[2])
 
-    def _record(self, service: Service, doors: Sequence[Route], reach: tuple[str, ...]) -> Record:
+    def _record(self, service: Service, routes: Sequence[Route], reach: tuple[str, ...]) -> Record:
         offer = service.offer
-        stage = Stage.service(offer.name)
-        address = Address(tuple(door.then(stage) for door in doors[:MAX_ROUTES]))
         return Record(
             name=self._identity.full(offer.name),
-            address=str(address),
+            address=str(Address(tuple(routes[:MAX_ROUTES]))),
             reach=reach,
             labels=offer.labels,
             protection=offer.protection,
@@ -64,7 +78,9 @@ class Records:
         if kept is not None:
             record, signer, signed = kept
             same = msgspec.structs.replace(record, sequence=0, not_after=0) == wanted
-            if same and signer == certificate and record.not_after - now > RECORD_LIFETIME / 2:
+            left = record.not_after - now
+            # More than the whole of its time is left where the clock was set back meanwhile.
+            if same and signer == certificate and RECORD_LIFETIME / 2 < left <= RECORD_LIFETIME:
                 return signed
         self._sequence = max(self._sequence + 1, int(now * 1_000_000))
         record = msgspec.structs.replace(
@@ -73,3 +89,110 @@ class Records:
         signed = self._identity.sign(record)
         self._signed[wanted.name] = (record, certificate, signed)
         return signed
+
+
+def _ending_in(stage: Stage, doors: Iterable[Route]) -> list[Route]:
+    """The routes to one service of this host, without those that are too long now: a door may be
+    a broker's, and its owner's text."""
+    routes = []
+    for door in doors:
+        try:
+            routes.append(door.then(stage))
+        except AddressError as error:
+            log.debug("a door of this host is left out: %s", error)
+    return routes
+
+
+class Publication:
+    """What one host says of itself: where it is met, what it reaches, and its services' records.
+
+    ``port`` gives the shared port's number (None: it has none), and ``further`` its doors at
+    brokers, when they are asked; ``run`` is the directory of its sockets, if it has any.
+    """
+
+    def __init__(
+        self,
+        identity: NodeIdentity,
+        settings: Settings,
+        run: Path | None,
+        directories: Mapping[str, DirectoryClient],
+        services: Iterable[Service],
+        port: Callable[[], int | None],
+        further: Callable[[], list[Route]],
+    ) -> None:
+        self._settings = settings
+        self._unix = None if run is None else str(run.resolve() / "port.sock")
+        self._services = services
+        self._port = port
+        self._further = further
+        self._facts = read_host()
+        self._records = Records(identity)
+        self._publishers = {name: Publisher(one) for name, one in directories.items()}
+        self._due = False
+        self._closed = False
+
+    def check(self) -> None:
+        """Whether this host can do what the settings ask. Raises `SettingsError`."""
+        check_host(self._facts, self._settings)
+
+    def doors(self) -> list[Route]:
+        """Where this host can be met, nearest first; through its brokers last."""
+        return doors(self._facts, self._settings, self._port(), self._unix) + self._further()
+
+    def vantage(self) -> Vantage:
+        """What this host reaches, and where it can be dialled back."""
+        own = doors(self._facts, self._settings, self._port(), None)
+        return vantage_of(self._facts, self._settings, own)
+
+    def dial_ranges(self) -> tuple[str, ...]:
+        """The networks this host is itself on, for the dial policy."""
+        return dial_ranges(self._facts, self._settings)
+
+    def soon(self) -> None:
+        """Tell the directories, once, after whatever else happens in this step."""
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self.now)
+
+    def now(self) -> None:
+        """Tell the directories what has changed; they hear it as soon as they can."""
+        self._due = False
+        if self._closed:
+            return
+        reach = sorted(str(one) for one in self.vantage().dials_back if one.protocol != "unix")
+        records = self._records.make(self._services, self.doors(), tuple(reach))
+        for publisher in self._publishers.values():
+            publisher.want(records)
+
+    def own(self, name: str) -> tuple[Record, Signed] | None:
+        """The record of one of our own services, by full name, as it is at this moment."""
+        self.now()
+        return self._records.get(name)
+
+    async def watch(self) -> None:
+        """Notice when this host's addresses change, and what must be signed again for its age,
+        until cancelled."""
+        while True:
+            try:
+                facts = read_host()
+            except OSError as error:  # there are no descriptors left to read them with
+                log.warning("this host's addresses cannot be read: %s", error)
+                facts = self._facts
+            if facts != self._facts:
+                log.info("this host's addresses have changed")
+                self._facts = facts
+            self.soon()
+            await asyncio.sleep(LOOK_EVERY)
+
+    def status(self) -> dict[str, str]:
+        """By directory, why it is not reached, for people."""
+        return {
+            name: publisher.away or "told of everything"
+            for name, publisher in self._publishers.items()
+        }
+
+    async def close(self, withdraw: float) -> None:
+        """Withdraw everything, for at most so many seconds, and tell nobody anything any more."""
+        self._closed = True
+        closing = (publisher.close(timeout=withdraw) for publisher in self._publishers.values())
+        await asyncio.gather(*closing, return_exceptions=True)

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,16 +13,24 @@ from glasnost.core.wire.header import TOKEN_SIZE
 from glasnost.errors import Refused
 from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
+from glasnost.roles.awaited import Awaited
 
 #: Dial-backs that one host's programs may expect at a time: far above what a race needs, and a
 #: bound on what a program that forgets to cancel can leave here.
 MAX_EXPECTED = 4096
+#: The longest that a name is kept, seconds: twice what a broker gives a request.
+LONGEST = 60.0
+
+
+def _nothing(reply: bytes) -> None:
+    """Nobody need know that a name has ended."""
 
 
 @dataclass
 class _Expected:
     reply: bytes
     take: Callable[[Incoming], bool]
+    ended: Callable[[bytes], None]
     timer: asyncio.TimerHandle
 
 
@@ -40,13 +47,20 @@ class Replies:
     def __len__(self) -> int:
         return len(self._expected)
 
-    def expect(self, take: Callable[[Incoming], bool], timeout: float) -> bytes:
-        """A new name. ``take`` is given its connection and owns it if it returns True."""
+    def expect(
+        self,
+        take: Callable[[Incoming], bool],
+        timeout: float,
+        ended: Callable[[bytes], None] = _nothing,
+    ) -> bytes:
+        """A new name, for ``timeout`` seconds. ``take`` is given its connection and owns it if it
+        returns True; ``ended`` is told once the name is no more, however it ended."""
         if len(self._expected) >= MAX_EXPECTED:
             raise Refused("busy", f"{MAX_EXPECTED} dial-backs are expected here already")
         reply = secrets.token_bytes(TOKEN_SIZE)
-        timer = asyncio.get_running_loop().call_later(timeout, self.cancel, reply)
-        self._expected[_key(reply)] = _Expected(reply, take, timer)
+        seconds = timeout if 0 < timeout < LONGEST else LONGEST  # a program may send any number
+        timer = asyncio.get_running_loop().call_later(seconds, self.cancel, reply)
+        self._expected[_key(reply)] = _Expected(reply, take, ended, timer)
         return reply
 
     def cancel(self, reply: bytes) -> None:
@@ -54,6 +68,7 @@ class Replies:
         expected = self._expected.pop(_key(reply), None)
         if expected is not None:
             expected.timer.cancel()
+            expected.ended(reply)
 
     def arrive(self, incoming: Incoming) -> None:
         """Give a dial-back to who expects it; the name is used up."""
@@ -67,33 +82,18 @@ class Replies:
         if not expected.take(incoming):
             refuse(incoming.sock, "gone", "whoever expected this dial-back has gone")
 
+    def close(self) -> None:
+        """Forget all names."""
+        for expected in list(self._expected.values()):
+            self.cancel(expected.reply)
 
-class LocalExpectation:
+
+class LocalExpectation(Awaited):
     """An expectation of a program in the agent's own process."""
 
     def __init__(self, replies: Replies, timeout: float) -> None:
-        self._replies = replies
-        self._future: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
-        self._given = False
-        self.reply = replies.expect(self._take, timeout)
-
-    async def arrival(self) -> socket.socket:
-        incoming = await self._future
-        self._given = True
-        return incoming.sock
-
-    def cancel(self) -> None:
-        self._replies.cancel(self.reply)
-        if not self._future.done():
-            self._future.cancel()
-        elif not self._future.cancelled() and not self._given:
-            self._future.result().sock.close()
-
-    def _take(self, incoming: Incoming) -> bool:
-        if self._future.done():
-            return False
-        self._future.set_result(incoming)
-        return True
+        super().__init__(replies.cancel)
+        self.reply = replies.expect(self.arrive, timeout)
 
 
 def _key(reply: bytes) -> bytes:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from glasnost.core.protocols.record_rules import MAX_LABEL, MAX_LABELS, RECORDS_PER_NODE
 from glasnost.core.wire.header import Answer
 from glasnost.core.wire.messages import Offer, may_be_relayed
 from glasnost.errors import Refused
@@ -16,7 +17,7 @@ from glasnost.trust.identity import is_label
 log = logging.getLogger("glasnost.agent")
 
 #: Services of one host: the directory keeps no more than this many records of a node.
-MAX_SERVICES = 1000
+MAX_SERVICES = RECORDS_PER_NODE
 _PROTECTIONS = ("sealed", "plain")
 _RELAYS = ("sealed", "any", "no")
 
@@ -52,7 +53,13 @@ class Services:
         if not is_label(offer.name):
             raise Refused("bad-name", f"{offer.name[:80]!r} cannot be a service's name")
         if offer.protection not in _PROTECTIONS or offer.relay not in _RELAYS:
-            raise Refused("bad-offer", f"no such protection or relay: {offer.protection[:20]!r}")
+            given = f"{offer.protection[:20]!r}, {offer.relay[:20]!r}"
+            raise Refused("bad-offer", f"no such protection or relay: {given}")
+        # What no directory would take must not keep the host's other records from being taken.
+        texts = (*offer.labels, *offer.labels.values())
+        if len(offer.labels) > MAX_LABELS or any(len(text) > MAX_LABEL for text in texts):
+            limits = f"{MAX_LABELS} labels, of {MAX_LABEL} characters each"
+            raise Refused("bad-offer", f"a service has at most {limits}")
         if offer.name in self._services:
             raise Refused(
                 "taken", f"a service {offer.name!r} is registered on {self._node} already"
@@ -71,8 +78,7 @@ class Services:
             self._changed()
 
     def call(self, incoming: Incoming) -> None:
-        """Hand a connection to the service it calls; a plain one is told that it was accepted,
-        immediately before."""
+        """Hand a connection to the service it calls, or say why not."""
         name = incoming.call.to
         service = self._services.get(name)
         if service is None:
@@ -82,9 +88,30 @@ class Services:
             refuse(incoming.sock, "no-relay", f"service {name!r} is not to be relayed")
         elif not service.ready():
             refuse(incoming.sock, "busy", f"service {name!r} does not take its connections")
-        else:
+        elif service.offer.protection == "plain":
+            _accept(service, incoming)
+        elif service.deliver(incoming):
             service.calls += 1
-            if service.offer.protection == "plain":
-                answer_now(incoming.sock, Answer())
-            if not service.deliver(incoming):
-                refuse(incoming.sock, "gone", f"service {name!r} has just gone")
+        else:
+            refuse(incoming.sock, "gone", f"service {name!r} has just gone")
+
+
+@dataclass
+class OwnOffering:
+    """A service of the agent's own process, as `LocalAgent.offer` gives it."""
+
+    full: str
+    _services: Services
+    _service: Service
+
+    def withdraw(self) -> None:
+        self._services.remove(self._service)
+
+
+def _accept(service: Service, incoming: Incoming) -> None:
+    """Tell a plain service's caller that it was accepted, and hand it over. From then on every
+    byte is the service's own: if it has gone meanwhile, the connection ends without a word."""
+    if answer_now(incoming.sock, Answer()) and service.deliver(incoming):
+        service.calls += 1
+    else:
+        incoming.sock.close()

@@ -1,0 +1,51 @@
+"""Crossing one stage by itself: the path it lies on, and what it may use."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+from glasnost.core.address import Landing, Route
+from glasnost.core.routes import Crossing, Exit, Path, Way
+from glasnost.stages import KINDS, Means, Step
+from tests.net.pairs import turns
+from tests.roles.agent_lab import nothing_left_open
+
+
+def path(route: str, *crossings: Crossing) -> Path:
+    parsed = Route.parse(route)
+    lands = parsed.landing()
+    assert lands is not None
+    return Path(Exit(Landing(lands.protocol, lands.network)), 1, parsed, 1, crossings)
+
+
+def crossing(index: int, way: Way, *returns: str) -> Crossing:
+    return Crossing(index, way, tuple(map(Route.parse, returns)))
+
+
+async def never(token: bytes) -> socket.socket:
+    raise AssertionError("nobody reopens this")
+
+
+async def cross(
+    route: str, sock: socket.socket | None = None, means: Means | None = None, relay: bytes = b""
+) -> socket.socket:
+    """Cross the last stage of a route."""
+    on = path(route)
+    index = len(on.route.stages) - 1
+    stage = on.route.stages[index]
+    step = Step(on, index, stage, means or Means(), never, relay)
+    return await KINDS[stage.kind].cross(step, sock)
+
+
+def play(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Run it; in the end nothing may be open."""
+
+    async def run() -> None:
+        await scenario()
+        await turns()
+        await turns()
+
+    with nothing_left_open():
+        asyncio.run(run())

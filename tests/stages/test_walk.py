@@ -1,0 +1,118 @@
+"""A walk: stages one after the other, and the same way again for a relay's leg."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+import pytest
+
+from glasnost.core.wire.header import TOKEN_SIZE, Call
+from glasnost.errors import Refused, StageFailed
+from glasnost.net.port import Incoming
+from glasnost.stages import Means
+from glasnost.stages import walk as module
+from glasnost.stages.walk import sentence, walk
+from tests.roles.broker_lab import Door
+from tests.stages.crossing import path, play
+
+TOKEN = b"t" * TOKEN_SIZE
+
+
+def test_every_call_is_written_in_its_place() -> None:
+    async def scenario() -> None:
+        door = Door()
+        on = path(f"public/ip4:127.0.0.1:{door.number}/service:gate/service:web")
+        seen: list[int] = []
+        with await walk(on, Means(), reached=seen.append):
+            first = await door.arrived.get()
+            assert first.call == Call(to="gate") and seen == [0, 1, 2]
+            door.port.serve(first.sock, "")  # behind the first call stands the second
+            second = await door.arrived.get()
+            assert second.call == Call(to="web")
+            second.sock.close()
+        door.close()
+
+    play(scenario)
+
+
+LEGS = [
+    # name                      route's end                stop  calls
+    ("in the last call", "/service:broker/ccb:node7", 2, [Call(to="broker", relay=TOKEN)]),
+    ("in a call of its own", "/ccb:node7", 1, [Call(relay=TOKEN)]),
+    (
+        "in the last of several",
+        "/service:gate/service:broker/ccb:node7",
+        3,
+        [Call(to="gate"), Call(to="broker", relay=TOKEN)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("end", "stop", "calls"), [c[1:] for c in LEGS], ids=[c[0] for c in LEGS])
+def test_a_legs_token_stands_in_the_last_call(end: str, stop: int, calls: list[Call]) -> None:
+    async def scenario() -> None:
+        door = Door()
+        on = path(f"public/ip4:127.0.0.1:{door.number}{end}")
+        with await walk(on, Means(), stop, TOKEN):
+            incoming: Incoming | None = None
+            for call in calls:
+                if incoming is not None:
+                    door.port.serve(incoming.sock, "")
+                incoming = await door.arrived.get()
+                assert incoming.call == call
+            assert incoming is not None
+            incoming.sock.close()
+        door.close()
+
+    play(scenario)
+
+
+def test_what_fails_is_named_with_its_number() -> None:
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        with pytest.raises(StageFailed) as caught:
+            await walk(path(f"public/ip4:127.0.0.1:{port}/service:web"), Means())
+        assert str(caught.value) == f"stage 1 (ip4:127.0.0.1:{port}): connection refused"
+        assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), asyncio.CancelledError()])
+def test_a_legs_own_call_that_fails_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    async def scenario() -> None:
+        async def fails(sock: socket.socket, call: Call) -> None:
+            raise error
+
+        monkeypatch.setattr(module, "write_call", fails)
+        door = Door()
+        on = path(f"public/ip4:127.0.0.1:{door.number}/ccb:node7")
+        with pytest.raises((StageFailed, asyncio.CancelledError)):
+            await walk(on, Means(), 1, TOKEN)
+        door.close()
+
+    play(scenario)
+
+
+SENTENCES = [
+    (ConnectionRefusedError(111, "Connect call failed ('192.0.2.1', 9)"), "connection refused"),
+    (socket.gaierror(-2, "Name or service not known"), "name or service not known"),
+    (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version"), "[ssl: wrong_version_number]"),
+    (PermissionError("served by user 7"), "served by user 7"),
+    (TimeoutError(), "no answer in time"),
+    (TimeoutError("no TLS handshake within 10 s"), "no TLS handshake within 10 s"),
+    (Refused("busy"), "busy"),
+    (Refused("busy", "come again"), "come again"),
+    (StageFailed(1, "ip4:192.0.2.1:9", "no"), "on the way there: stage 1 (ip4:192.0.2.1:9): no"),
+    (KeyError(), "KeyError"),
+]
+
+
+@pytest.mark.parametrize(("error", "says"), SENTENCES)
+def test_every_error_is_a_sentence(error: BaseException, says: str) -> None:
+    assert sentence(error).startswith(says)
