@@ -97,6 +97,7 @@ OPENERS = {
 STAGES_SHARE = {
     "glasnost.stages": "the table of built-in kinds",
     "glasnost.stages.base": "the interface that every kind has",
+    "glasnost.stages.shared": "what the paths of one connect share, whatever their kinds",
 }
 
 

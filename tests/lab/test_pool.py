@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("needs_lab")]
 
 
 class Pool:
-    """A broker's host, a public host, and one host behind each of two NATs."""
+    """A broker's host, a public host, one host behind each of two NATs, and one with a firewall
+    that nobody can dial back to."""
 
     def __init__(self, lab: Lab, world: World) -> None:
         self.lab, self.world = lab, world
@@ -34,12 +35,14 @@ class Pool:
         self.alice = lab.host("alice")
         self.node7 = lab.host("node7", home)
         self.laptop = lab.host("laptop", office)
+        self.solo = lab.host("solo", ip6=False)
         self.stranger = lab.host("stranger")
         lab.up()
+        self.solo.firewall("tcp dport 9618 drop")
 
     @property
     def members(self) -> list[Host]:
-        return [self.alice, self.node7, self.laptop]
+        return [self.alice, self.node7, self.laptop, self.solo]
 
     def start(self) -> None:
         world = self.world
@@ -260,6 +263,35 @@ def test_a_stranger_at_the_port_gets_no_further_than_a_sentence(pool: Pool) -> N
         answer = decode_answer(sock.recv(body_size(prefix, ANSWER)))
         assert answer.code == "no-service"
         assert sock.recv(1) == b""
+
+
+# --- what paths share -----------------------------------------------------------------------------
+
+
+def test_two_ways_through_one_broker_make_one_connection_to_it(pool: Pool) -> None:
+    """The dial-back is lost in a firewall, and the relay is asked for on the same connection: it,
+    and the two legs, are all that the broker is called."""
+
+    def calls() -> int:
+        status = json.loads(pool.world.glasnost(pool.cm, "status", "--json"))
+        return int(status["services"]["broker"])
+
+    before = calls()
+    fetched = pool.world.fetch(pool.solo, "jupyter.node7", SIZE)
+    assert fetched["ok"] and fetched["ways"] == ["relay"] and fetched["begun"] == 2, fetched
+    assert calls() - before == 3
+
+
+def test_a_stream_that_is_cut_is_no_end_for_connect_either(pool: Pool) -> None:
+    """Nobody listens where ``expose`` leads: the sealed stream is cut, and the command says so."""
+    exposing = _running(pool, pool.node7, "expose", "void", "--to", "127.0.0.1:1")
+    try:
+        pool.world.wait_for_names(pool.laptop, ["void.node7"], brokered=["void.node7"])
+        done = run(pool, pool.laptop, "connect", "void.node7")
+    finally:
+        exposing.terminate()
+        exposing.communicate()
+    assert done.returncode == 1 and "cut" in done.stderr, done
 
 
 # --- the broker dies ------------------------------------------------------------------------------

@@ -218,6 +218,8 @@ def test_a_program_that_only_asks_gets_a_socket(tmp_path: Path) -> None:
                 assert dialled.protection == ("plain" if name.startswith("open") else "sealed")
                 with sock:
                     assert await read(sock, 100) == said.encode()
+                if dialled.protection == "sealed":
+                    assert await program.receive() == (m.Done(id=1), None), "how it ended"
             program.close()
             for server in servers:
                 await server.close()

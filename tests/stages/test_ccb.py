@@ -288,8 +288,9 @@ def test_a_leg_that_cannot_be_opened() -> None:
             channel, request = await one.asked()
             one.broker.door.close()
             channel.tell(Relay(request.id, TOKEN))
-            error = await failure(walking)
-            assert isinstance(error, StageFailed) and error.number == 1
+            with pytest.raises(StageFailed, match="connection refused") as caught:
+                await walking
+            assert caught.value.number == 1, "the leg's own first stage"
 
     play(scenario)
 

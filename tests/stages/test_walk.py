@@ -108,7 +108,6 @@ SENTENCES = [
     (TimeoutError("no TLS handshake within 10 s"), "no TLS handshake within 10 s"),
     (Refused("busy"), "busy"),
     (Refused("busy", "come again"), "come again"),
-    (StageFailed(1, "ip4:192.0.2.1:9", "no"), "on the way there: stage 1 (ip4:192.0.2.1:9): no"),
     (KeyError(), "KeyError"),
 ]
 

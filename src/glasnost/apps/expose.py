@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from glasnost.net.bridge import Stream, bridge
 from glasnost.net.sockets import connect_host
@@ -16,7 +17,14 @@ log = logging.getLogger("glasnost.expose")
 
 
 async def expose(
-    node: Node, name: str, host: str, port: int, *, protection: str, relay: str
+    node: Node,
+    name: str,
+    host: str,
+    port: int,
+    *,
+    protection: str,
+    relay: str,
+    labels: Mapping[str, str] | None = None,
 ) -> Server:
     """Serve ``name`` by connecting each caller to ``host:port``. Raises `Refused`."""
 
@@ -31,4 +39,4 @@ async def expose(
         who = identity or "somebody"
         log.info("%s: %d bytes in, %d bytes out", who, copied.forth, copied.back)
 
-    return await node.serve(serve, name, protection=protection, relay=relay)
+    return await node.serve(serve, name, protection=protection, relay=relay, labels=labels)

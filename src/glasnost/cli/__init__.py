@@ -6,6 +6,7 @@ for every SSH login, and needs none.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TextIO
@@ -42,11 +43,12 @@ def _stand_on_three_streams() -> None:
         except OSError:
             # Opened for reading, so that an answer that nobody can see is an error.
             os.open(os.devnull, os.O_RDONLY)
+    # Python leaves out a stream that was closed when it started.
     sys.stdin = sys.stdin or _text(0)
     sys.stdout = sys.stdout or _text(1)
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stderr = sys.stderr or _text(os.open(os.devnull, os.O_WRONLY))
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 

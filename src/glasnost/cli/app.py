@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
@@ -27,7 +28,10 @@ COMMANDS = {
     "ls": "glasnost.cli.ls:ls",
     "lookup": "glasnost.cli.lookup:lookup",
     "explain": "glasnost.cli.explain:explain",
+    "match": "glasnost.cli.match:match",
     "status": "glasnost.cli.status:status",
+    "condor": "glasnost.cli.condor:condor",
+    "route": "glasnost.cli.route:route",
 }
 
 
@@ -70,7 +74,10 @@ def run() -> None:
         complain(_sentence(error.format_message()))
         sys.exit(1)
     except GlasnostError as error:
-        complain(str(error))
+        taken = getattr(error.__cause__, "errno", None) == errno.EADDRINUSE
+        complain(str(error), "another program listens there: choose another port" if taken else "")
+        sys.exit(1)
+    except BrokenPipeError:  # who read our output has gone, and needs no sentence
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -1,10 +1,11 @@
-"""What several commands share: their options, and running a coroutine."""
+"""What several commands share: their options, what their arguments may be, running a coroutine."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,13 +14,86 @@ import click
 from glasnost.core.address.names import check_label
 from glasnost.daemons.run import fast_loop
 from glasnost.errors import BadName
-from glasnost.settings import Settings, home_directory, load_settings
+from glasnost.settings import Settings, home_directory, is_network_name, load_settings
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Place(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
+    """``[HOST:]PORT`` as a pair; without HOST it is this machine."""
+
+    def __init__(self, name: str, lowest: int = 1) -> None:
+        self.name = name
+        self.lowest = lowest
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, colon, number = str(value).rpartition(":")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        elif ":" in host:
+            self.fail(
+                f"{value!r}: an IPv6 address stands in brackets, as in [::1]:8000", param, ctx
+            )
+        if not (number.isascii() and number.isdigit()) or (colon and not host):
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+        if not self.lowest <= int(number) <= 65535:
+            self.fail(f"{number} is no port ({self.lowest} to 65535)", param, ctx)
+        return host or "127.0.0.1", int(number)
+
+
+class _Port(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
+    name = "port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = str(value)
+        if not (number.isascii() and number.isdigit()) or int(number) > 65535:
+            self.fail(f"{value!r} is no port (0 to 65535; 0: any that is free)", param, ctx)
+        return int(number)
+
+
+class _Network(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
+    name = "network"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_network_name(str(value)):
+            self.fail(f"{value!r}: letters a-z, digits, '.', '_' and '-' only", param, ctx)
+        return str(value)
+
+
+class _Seconds(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds < math.inf:
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
+
+
+#: Where a service is: there, port 0 is nothing.
+PLACE = _Place("[HOST:]PORT")
+#: Where to listen: there, port 0 is any that is free.
+LISTEN = _Place("[HOST:]PORT", lowest=0)
+SECONDS = _Seconds()
 
 verbose = click.option("-v", "--verbose", is_flag=True, help="Log everything.")
 as_json = click.option("--json", "json", is_flag=True, help="Print JSON, for programs.")
-port = click.option("--port", type=click.IntRange(0, 65535), help="The shared port (9618).")
+port = click.option("--port", type=_Port(), help="The shared port (9618); 0: any that is free.")
+
+
+def networks(text: str) -> Callable[[F], F]:
+    """The option ``--network``, which may be given several times."""
+    return click.option("--network", "networks", type=_Network(), multiple=True, help=text)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
@@ -41,12 +115,3 @@ def host_label() -> str:
         return check_label(name)
     except BadName:
         raise BadName(name, "it is this machine's host name; choose another by --name") from None
-
-
-def host_port(text: str) -> tuple[str, int]:
-    """``HOST:PORT``, ``[IPV6]:PORT``, or ``PORT`` on this machine. Raises `click.BadParameter`."""
-    host, _, number = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
-    if not number.isdigit() or not 0 < int(number) < 65536:
-        raise click.BadParameter(f"{text!r} is not HOST:PORT")
-    return host, int(number)

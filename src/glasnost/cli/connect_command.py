@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
 
 from glasnost.cli.common import run_async
 from glasnost.cli.connect import copy, through_agent
+from glasnost.errors import Unavailable
 from glasnost.net.bridge import bridge
 from glasnost.net.sockets import pair
 from glasnost.node import Node
+
+T = TypeVar("T")
 
 
 @click.command()
@@ -29,7 +35,10 @@ def connect(name: str, fdpass: bool) -> int:
     if status is not None:
         return status
     if fdpass:
-        raise click.ClickException("--fdpass needs an agent on this host")
+        raise Unavailable(
+            "no agent runs on this host, and --fdpass needs one: "
+            "start it with `glasnost up` or `glasnost agent`"
+        )
     return run_async(_by_ourselves(name))
 
 
@@ -38,10 +47,31 @@ async def _by_ourselves(name: str) -> int:
     async with Node() as node:
         connected = await node.connect(name)
         ours, theirs = pair()
-        copying = asyncio.create_task(bridge(connected.result, ours))
-        await asyncio.to_thread(copy, theirs)
-        copied = await copying
-    if copied.error is not None:
-        print(f"glasnost: error: {copied.error}", file=sys.stderr)
-        return 1
+        copying = _in_a_thread(copy, theirs)
+        copied = await bridge(connected.result, ours)
+        problem = await copying
+    if copied.error is not None or problem is not None:
+        raise copied.error or problem or AssertionError("one of them is there")
     return 0
+
+
+def _in_a_thread(work: Callable[[T], None], argument: T) -> asyncio.Future[Exception | None]:
+    """Run ``work`` in a daemon thread, for which Ctrl-C need not wait; the error it ended with."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Exception | None] = loop.create_future()
+
+    def finish(problem: Exception | None) -> None:
+        if not done.done():
+            done.set_result(problem)
+
+    def run() -> None:
+        problem = None
+        try:
+            work(argument)
+        except Exception as error:
+            problem = error
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(finish, problem)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done

@@ -19,7 +19,10 @@ from glasnost.roles.local import LocalAgent
 @common.port
 @common.verbose
 def agent(port: int | None, verbose: bool) -> None:
-    """Run this host's agent: its shared port, its names, its programs' way out."""
+    """Run this host's agent.
+
+    It owns the shared port, publishes this host's names, and dials for its programs.
+    """
     home, settings = common.settings(port=port)
     NodeIdentity(home)  # whatever is wrong with it is said before anything else
     run(lambda: host.agent(home, settings), verbose)

@@ -26,9 +26,9 @@ DEFAULT_POOL = "home"
 @click.command()
 @click.option("--pool", default=DEFAULT_POOL, show_default=True, help="The pool's name.")
 @click.option("--name", help="This node's name; by default the short host name.")
-@click.option("--network", "networks", multiple=True, help="A named network this node is on.")
+@common.networks("A named network this node is on.")
 def init(pool: str, name: str | None, networks: tuple[str, ...]) -> None:
-    """Make a new pool: its authority, and this host as its first node."""
+    """Make a new pool, with this host as its first node."""
     home, _ = common.settings()
     node = make_pool(home, pool, name, networks)
     say(f"{node}.{pool_domain(pool)} is the first node of pool {pool}; its keys are in {home}")

@@ -5,17 +5,26 @@ from __future__ import annotations
 import click
 
 from glasnost.cli import common
-from glasnost.cli.output import duration, say, say_json, table
-from glasnost.core.wire.messages import Record
+from glasnost.cli.output import duration, note, say, say_json, table
+from glasnost.cli.selectors import SELECTOR
+from glasnost.core.protocols.selector import Term
+from glasnost.core.wire.messages import Party, Query, Record
 from glasnost.node import Node
 
 
 @click.command()
 @click.argument("glob", default="*")
+@click.option(
+    "--selector",
+    type=SELECTOR,
+    default="",
+    help="Only these labels: key=value, key!=value, key, !key, with commas between.",
+)
+@click.option("--reachable", is_flag=True, help="Only what this host can reach, by the records.")
 @common.as_json
-def ls(glob: str, json: bool) -> None:
+def ls(glob: str, selector: tuple[Term, ...], reachable: bool, json: bool) -> None:
     """List the names that match GLOB (of `service.node`)."""
-    domain, found = common.run_async(_list(glob))
+    domain, found = common.run_async(_list(glob, selector, reachable))
     if json:
         say_json([as_dict(record, age) for record, age in found])
         return
@@ -25,18 +34,29 @@ def ls(glob: str, json: bool) -> None:
             record.protection,
             record.relay,
             str(record.address.count(",") + 1),
-            duration(age),
+            f"{duration(age)} ago",
         ]
         for record, age in found
     ]
     if rows:
         say(table(["name", "protection", "relay", "routes", "renewed"], rows))
+    else:
+        more = " that fits" if selector or reachable else ""
+        note(f"no name{more} matches {glob}")
 
 
-async def _list(glob: str) -> tuple[str, list[tuple[Record, float]]]:
+async def _list(
+    glob: str, selector: tuple[Term, ...], reachable: bool
+) -> tuple[str, list[tuple[Record, float]]]:
     async with Node() as node:
-        domain = node.local.domain
-        return domain, await node.local.listing(f"{glob.removesuffix('.' + domain)}.{domain}")
+        agent = await node.agent()
+        glob = f"{glob.removesuffix('.' + agent.domain)}.{agent.domain}"
+        if not selector and not reachable:
+            return agent.domain, await agent.listing(glob)
+        here = Party(vantage=(await agent.where()).as_dict()) if reachable else None
+        terms = tuple(map(str, selector))
+        query = Query(glob=glob, selector=terms, reachable_from=here)
+        return agent.domain, await agent.query(query)
 
 
 def as_dict(record: Record, age: float) -> dict[str, object]:

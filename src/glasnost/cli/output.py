@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,6 +23,27 @@ def say_json(value: Any) -> None:
     _answer(json.dumps(value, indent=2, sort_keys=True))
 
 
+def say_wrapped(text: str) -> None:
+    """Lines of the answer, each within the terminal's width if there is one: what goes on below
+    stands further in. Words stay whole, so that a route can be copied."""
+    if sys.stdout.isatty():
+        width = max(shutil.get_terminal_size().columns, 40)
+        text = "\n".join(_wrapped(line, width) for line in printable(text).splitlines())
+    say(text)
+
+
+def _wrapped(line: str, width: int) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.strip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}     ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def note(text: str) -> None:
     """Something by the way."""
     print(f"glasnost: {printable(text)}", file=sys.stderr, flush=True)
@@ -29,7 +52,9 @@ def note(text: str) -> None:
 def complain(text: str, hint: str = "") -> None:
     """An error, in one sentence; further lines are its details."""
     first, *rest = printable(text.strip() or "it failed").splitlines()
-    print(f"glasnost: error: {first[:1].lower() + first[1:]}", file=sys.stderr)
+    if not first[1:2].isupper():  # GLASNOST_PORT
+        first = first[:1].lower() + first[1:]
+    print(f"glasnost: error: {first}", file=sys.stderr)
     for line in rest:
         print(line, file=sys.stderr)
     if hint:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from glasnost.cli import common
-from glasnost.cli.output import say, say_json
+from glasnost.cli.output import note, say, say_json
 from glasnost.roles.agent_client import AgentClient
 from glasnost.settings import run_directory
 
@@ -29,10 +30,23 @@ def status(json: bool) -> None:
     if json:
         say_json(found)
         return
-    say(f"{found['node']}.{found['domain']}, port {found['port']}")
+    say(f"{found['node']}.{found['domain']}: agent on port {found['port']}")
+    for label, fact in _facts(found):
+        say(f"{label:10} {fact}")
+    if all(door.startswith("host.") for door in found["doors"]):
+        note("other hosts cannot call: there is no public address, no named network, no broker yet")
+
+
+def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the agent said, one fact a line."""
+    short = f".{found['domain']}"
     for door in found["doors"]:
-        say(f"  met at {door}")
+        yield "met at", door
+    for landing in dict.fromkeys(one["lands"] for one in found["vantage"]["exits"]):
+        yield "reaches", landing
     for name, calls in found["services"].items():
-        say(f"  service {name}: {calls} calls")
-    for name, state in (found["brokers"] | found["directories"]).items():
-        say(f"  {name}: {state}")
+        yield "serves", f"{name} ({calls} call{'' if calls == 1 else 's'})"
+    for name, state in found["brokers"].items():
+        yield "broker", f"{name.removesuffix(short)}: {state}"
+    for name, state in found["directories"].items():
+        yield "directory", f"{name.removesuffix(short)}: {state}"

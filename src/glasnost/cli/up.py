@@ -10,6 +10,7 @@ import click
 from glasnost.cli import common
 from glasnost.cli.init import DEFAULT_POOL, make_pool
 from glasnost.cli.output import note, say
+from glasnost.core.address.names import pool_domain
 from glasnost.daemons import host
 from glasnost.daemons.run import run
 from glasnost.errors import SettingsError
@@ -20,24 +21,26 @@ from glasnost.settings import run_directory
 @click.command()
 @click.option("--pool", help=f"The pool's name, when it is made ({DEFAULT_POOL}).")
 @click.option("--name", help="This node's name, when the pool is made; the short host name.")
-@click.option("--network", "networks", multiple=True, help="A named network this node is on.")
+@common.networks("A named network this node is on.")
 @common.port
 @common.verbose
 def up(
     pool: str | None, name: str | None, networks: tuple[str, ...], port: int | None, verbose: bool
 ) -> None:
-    """Run authority, directory, broker and agent in this one process.
+    """A pool on this machine, or this host's part in one.
 
-    The first time, the pool is made. On a host that has joined another's pool, only the agent
-    runs.
+    Runs authority, directory, broker and agent in this one process; the first time, the pool is
+    made. On a host that has joined another's pool, only the agent runs.
     """
     home, settings = common.settings(port=port)
+    settings = settings.with_networks(networks)
     if not NodeIdentity.exists(home):
         make_pool(home, pool or DEFAULT_POOL, name, networks)
     identity = NodeIdentity(home)
     if name is not None and name.lower() != identity.node:
         raise SettingsError(f"this node is called {identity.node} already ({home})")
-    settings = settings.with_networks(networks)
+    if pool is not None and pool_domain(pool) != identity.domain:
+        raise SettingsError(f"this node is in {identity.domain} already ({home})")
 
     @asynccontextmanager
     async def whole() -> AsyncIterator[None]:

@@ -160,7 +160,8 @@ async def _registered(
 
 
 class _Directories:
-    """Where the directories are, for nodes that join: those on this host are at its doors."""
+    """Where the directories are, for nodes that join: those on this host are at its doors, or, if
+    it knows of none, wherever the joining node has met the authority (an empty address)."""
 
     def __init__(self, identity: NodeIdentity, local: LocalAgent) -> None:
         self._identity, self._local = identity, local
@@ -174,7 +175,6 @@ class _Directories:
         self._known = tuple(
             one if one.address else Directory(one.name, here)
             for one in self._identity.pool.directories
-            if one.address or here
         )
 
     async def keep_looking(self) -> None:

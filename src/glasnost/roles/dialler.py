@@ -7,6 +7,7 @@ transport) are given by whoever asks.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from glasnost.errors import ConnectFailed, GlasnostError, StageFailed, Unavailab
 from glasnost.net.race import ATTEMPT_DELAY, Failure, Lost, Won, race
 from glasnost.roles.experience import Experience
 from glasnost.stages import TRAITS, Means
+from glasnost.stages.shared import SharedChannels
 from glasnost.stages.walk import sentence, walk
 
 T = TypeVar("T")
@@ -74,6 +76,8 @@ async def connect(
     considered = plan(vantage, target, policy or Policy(), known.history, known.now(), kinds=TRAITS)
     if considered.candidates:
         delay = known.delay(considered.candidates[0], delay)
+    shared = SharedChannels()
+    means = dataclasses.replace(means, shared=shared)
     attempts = [_Attempt(path, means, finish) for path in considered.candidates]
     try:
         won = await race([one.run for one in attempts], dispose, delay, timeout)
@@ -82,6 +86,8 @@ async def connect(
         told = tuple(attempts[one.index].tell(one) for one in lost.failures)
         discarded = [str(one) for one in considered.rejected]
         raise ConnectFailed(name, considered, told, discarded) from _causes(name, lost)
+    finally:
+        shared.close()
     known.learn(_outcomes(attempts, won, loop.time()))
     told = tuple(attempts[one.index].tell(one) for one in won.failures)
     path = considered.candidates[won.index]

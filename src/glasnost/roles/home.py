@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from glasnost.core.address import Address, Route, Stage
 from glasnost.core.wire.messages import Directory, Enrolled, Record, Signed
 from glasnost.errors import SettingsError, TrustError, Unavailable
 from glasnost.net.sockets import private_directory
@@ -129,7 +130,8 @@ class NodeIdentity:
         # Without an address, the authority and its directories are on this host. And it may just
         # not know of any directory: then those we were told of are the best there is.
         if self.pool.authority and answer.directories:
-            self.pool = msgspec.structs.replace(self.pool, directories=answer.directories)
+            told = told_directories(answer, self.pool.authority)
+            self.pool = msgspec.structs.replace(self.pool, directories=told)
             _write_pool(self.home, self.pool)
 
     def refresh(self) -> None:
@@ -153,6 +155,22 @@ class NodeIdentity:
         certified = public_bytes(p256(certificate.public_key()))
         if certified != public_bytes(self.key.public_key()):
             raise TrustError(f"the certificate in {self.home} is for another key")
+
+
+def told_directories(answer: Enrolled, authority: str) -> tuple[Directory, ...]:
+    """The directories that the authority speaks of. One without an address is on its own host,
+    which knows no door of its own: then it is met where the authority was."""
+    return tuple(
+        one if one.address else Directory(one.name, _beside(authority))
+        for one in answer.directories
+    )
+
+
+def _beside(authority: str) -> str:
+    """The directory's address on the host of the authority with this one."""
+    beside = Stage.service("directory")
+    routes = (Route(one.network, (*one.stages[:-1], beside)) for one in Address.parse(authority))
+    return str(Address(tuple(routes)))
 
 
 def write_home(

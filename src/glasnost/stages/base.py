@@ -1,20 +1,23 @@
 """What a stage kind is, and what crossing one may use.
 
 A kind is its traits (values that planning needs) and one async function that crosses it. Origin
-kinds are given no socket and open one; the others are given the socket so far. Whoever is given a
-socket owns it: it is returned, or another one is and this one is closed, or it is closed.
+kinds are given no socket and open one; forward kinds are given the socket so far. Whoever is given
+a socket owns it: it is returned, or another one is and this one is closed, or it is closed.
+Reversing kinds are given none either: they `Step.reopen` the way to their broker where they need a
+connection of their own, and may share one that another path has opened.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from glasnost.core.address.stage import Stage
 from glasnost.core.routes.path import Crossing, Path
 from glasnost.core.routes.traits import Traits
+from glasnost.stages.shared import SharedChannels
 from glasnost.trust.credentials import Credentials
 
 
@@ -37,7 +40,7 @@ class Means:
     ``credentials`` are what brokers are shown (None: not enrolled), ``expect`` registers a reply
     name for so many seconds, ``timeout`` bounds the waiting for any one answer, in seconds,
     ``socket_owners`` are the users whose unix sockets are trusted, ``socket_directories`` where
-    they may lie.
+    they may lie. ``shared`` are the channels of the paths that are tried together.
     """
 
     credentials: Credentials | None = None
@@ -45,6 +48,7 @@ class Means:
     timeout: float = 10.0
     socket_owners: frozenset[int] = frozenset()
     socket_directories: frozenset[str] = frozenset()
+    shared: SharedChannels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Step:
     """One stage of one path, about to be crossed.
 
     ``relay`` is the token to call with, where this is the last stage before a broker's relay.
-    ``reopen`` opens the stages before this one once more, with such a token.
+    ``reopen`` opens the stages before this one (once more, perhaps), with such a token or none.
     """
 
     path: Path
@@ -68,6 +72,13 @@ class Step:
         crossing = self.path.crossing(self.index)
         assert crossing is not None, "a path says how each of its reversing stages is crossed"
         return crossing
+
+    @property
+    def prefix(self) -> Hashable:
+        """What led to this stage, with every choice made: equal for paths that begin alike."""
+        path = self.path
+        before = tuple(one for one in path.crossings if one.stage_index < self.index)
+        return path.exit, path.route.network, path.route.stages[: self.index], before
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ the stream that comes out leads to the target's shared port.
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from typing import Any
 
@@ -16,24 +17,32 @@ from glasnost.core.wire.messages import BROKER, Codec, Relay, Request
 from glasnost.errors import ProtocolError, Unavailable
 from glasnost.net.channel import Channel, open_channel
 from glasnost.stages.base import Kind, Step
+from glasnost.stages.shared import SharedChannels
 
 _CODEC = Codec(BROKER)
 
 
 async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
     """Be brought together with the target in the way that this path has chosen."""
-    assert sock is not None, "a reversing stage needs a stream to its broker"
-    means = step.means
-    if means.credentials is None:
-        sock.close()
-        raise Unavailable("this host has joined no pool, and brokers serve members only")
-    broker = await open_channel(sock, means.credentials, "broker.*", _CODEC, timeout=means.timeout)
+    assert sock is None, "a reversing stage finds its own way to its broker"
+    shared = step.means.shared or SharedChannels()
     try:
+        broker = await shared.get(step.prefix, functools.partial(_open, step))
         if step.crossing.way == "relay":
             return await _relay(step, broker)
         return await _dial_back(step, broker)
     finally:
-        broker.close()
+        if step.means.shared is None:
+            shared.close()
+
+
+async def _open(step: Step) -> Channel:
+    """A control channel to the broker that this stage is about."""
+    credentials = step.means.credentials
+    if credentials is None:
+        raise Unavailable("this host has joined no pool, and brokers serve members only")
+    sock = await step.reopen(b"")
+    return await open_channel(sock, credentials, "broker.*", _CODEC, timeout=step.means.timeout)
 
 
 async def _relay(step: Step, broker: Channel) -> socket.socket:

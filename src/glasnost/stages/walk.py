@@ -6,7 +6,7 @@ import functools
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from glasnost.core.address import Stage
 from glasnost.core.routes.path import Path
@@ -37,19 +37,28 @@ async def walk(
     stages = path.route.stages[:stop]
     called = bool(stages) and stages[-1].kind == "service"
     sock: socket.socket | None = None
-    for index, stage in enumerate(stages):
+    for index in range(_start(stages), len(stages)):
+        stage = stages[index]
         reached(index)
         token = relay if called and index == len(stages) - 1 else b""
-        reopen = functools.partial(walk, path, means, index)
+        reopen = functools.partial(walk, path, means, index, reached=reached)
         step = Step(path, index, stage, means, reopen, token)
         try:
             sock = await KINDS[stage.kind].cross(step, sock)
+        except StageFailed:
+            raise  # on the way to a broker: it names the stage already
         except (OSError, GlasnostError) as error:
             raise StageFailed(index + 1, str(stage), sentence(error)) from error
     assert sock is not None, "a route has stages"
     if relay and not called:
         await _call_relay(sock, relay, len(stages), stages[-1])
     return sock
+
+
+def _start(stages: Sequence[Stage]) -> int:
+    """Where to begin: at the last reversing stage, which finds the way to its broker itself."""
+    reversing = [i for i, one in enumerate(stages) if KINDS[one.kind].traits.role == "reversing"]
+    return reversing[-1] if reversing else 0
 
 
 async def _call_relay(sock: socket.socket, token: bytes, number: int, last: Stage) -> None:
@@ -73,6 +82,4 @@ def sentence(error: BaseException) -> str:
         return os.strerror(error.errno).lower()
     if isinstance(error, TimeoutError):
         return str(error) or "no answer in time"
-    if isinstance(error, StageFailed):
-        return f"on the way there: {error}"
     return str(error) or type(error).__name__

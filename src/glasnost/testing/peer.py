@@ -94,7 +94,7 @@ async def fetch(name: str, size: int) -> dict[str, Any]:
             "first_byte": first_byte,
             "seconds": time.monotonic() - begun,
             "tried": connected.attempts,
-            "plan": str(connected.plan),
+            "plan": connected.plan.as_dict(),
         }
 
 

@@ -116,6 +116,10 @@ class World:
         """Wait until something holds; `WorldError` says what never did."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
+            for (host, label), process in self.processes.items():
+                if process.poll() is not None:
+                    log = (self.folder / host / f"{label}.log").read_text()
+                    raise WorldError(f"{what}: {label} on {host} has ended\n{log}")
             if time.monotonic() > deadline:
                 raise WorldError(f"{what}: not within {PATIENCE:.0f} s")
             time.sleep(0.05)

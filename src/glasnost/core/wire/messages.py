@@ -352,7 +352,8 @@ class Unexpect(Message, frozen=True):
 
 class Dial(Message, frozen=True):
     """Connect to ``name`` for me. A sealed service's stream is opened by the agent as the
-    caller's, and copied through the socket that comes back."""
+    caller's, and copied through the socket that comes back; when that has ended, `Done` or
+    `Failed` (``cut``) with the same id says whether it ended as it should."""
 
     name: str = ""
     timeout: float = 0.0

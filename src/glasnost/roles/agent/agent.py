@@ -22,7 +22,7 @@ from glasnost.net.channel import Channel
 from glasnost.net.port import Incoming, SharedPort
 from glasnost.roles.agent.brokers import Brokers
 from glasnost.roles.agent.clients import Client, user_name
-from glasnost.roles.agent.dialling import Dialling
+from glasnost.roles.agent.dialling import Dialling, Ended
 from glasnost.roles.agent.listening import Listening
 from glasnost.roles.agent.lookups import Answer, Lookups
 from glasnost.roles.agent.publication import Publication
@@ -228,12 +228,15 @@ class Agent:
             return self.identity.certify_service(question.name, question.csr)
         raise Refused("denied", f"{question.name[:63]!r} is not a service that you have offered")
 
-    async def dial_for(self, question: m.Dial, user: str) -> tuple[m.Dialled, socket.socket]:
-        """Connect for a local program, as that user; a sealed stream is copied by us."""
+    async def dial_for(
+        self, question: m.Dial, user: str, ended: Ended
+    ) -> tuple[m.Dialled, socket.socket]:
+        """Connect for a local program, as that user; a sealed stream is copied by us, and
+        ``ended`` is told how that came to its end."""
         asked = question.timeout or CONNECT_TIMEOUT
         timeout = asked if 0 < asked < MAX_DIAL else MAX_DIAL
         answer, left = await in_time(self._lookup(question.name), question.name, timeout)
-        return await self.dialling.for_program(answer.record, user, left)
+        return await self.dialling.for_program(answer.record, user, left, ended)
 
     async def lookup(self, name: str) -> tuple[m.Signed, float]:
         answer = await self._lookup(name)

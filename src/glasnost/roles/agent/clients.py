@@ -169,7 +169,13 @@ class Client:
         self._reply(question, _fitting(await self._agent.list_page(page)))
 
     async def _dial(self, question: m.Dial) -> None:
-        dialled, sock = await self._agent.dial_for(question, self.user)
+        def ended(error: BaseException | None) -> None:
+            if error is None:
+                self._reply(question, m.Done())
+            else:
+                self._reply(question, m.Failed(code="cut", why=sentence(error)))
+
+        dialled, sock = await self._agent.dial_for(question, self.user, ended)
         if not self._reply(question, dialled, sock):
             sock.close()
 

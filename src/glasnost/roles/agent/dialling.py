@@ -32,6 +32,9 @@ from glasnost.trust.keys import new_key
 
 log = logging.getLogger("glasnost.agent")
 
+#: Told why a stream that is copied for a program was cut; None: it ended as it should.
+Ended = Callable[[BaseException | None], None]
+
 
 class Dialling:
     """``run`` is the directory of the host's sockets, if it has any; ``vantage`` and ``doors``
@@ -127,10 +130,11 @@ class Dialling:
         )
 
     async def for_program(
-        self, record: m.Record, user: str, timeout: float
+        self, record: m.Record, user: str, timeout: float, ended: Ended
     ) -> tuple[m.Dialled, socket.socket]:
         """Connect as this local user. What comes back is a sealed stream's local end, whose bytes
-        we copy, or a plain one's own socket."""
+        we copy, or a plain one's own socket. ``ended`` is told how the copying came to its end:
+        through a local socket a cut looks like any end."""
         credentials = self._user_credentials(user)
 
         async def finish_it(sock: socket.socket) -> Stream:
@@ -153,17 +157,17 @@ class Dialling:
         )
         stream = connected.result
         if isinstance(stream, TlsTransport):
-            return dialled, self._copied(stream)
+            return dialled, self._copied(stream, ended)
         return dialled, stream
 
-    def _copied(self, stream: TlsTransport) -> socket.socket:
+    def _copied(self, stream: TlsTransport, ended: Ended) -> socket.socket:
         """A local socket that is the same stream, without TLS."""
         try:
             ours, theirs = pair()
         except BaseException:  # there are no descriptors left
             stream.abort()
             raise
-        task = asyncio.get_running_loop().create_task(_copy(stream, ours))
+        task = asyncio.get_running_loop().create_task(_copy(stream, ours, ended))
         self._copies.add(task)
         task.add_done_callback(functools.partial(self._ended, stream, ours))
         return theirs
@@ -184,7 +188,8 @@ class Dialling:
         return self._users[user]
 
 
-async def _copy(stream: TlsTransport, sock: socket.socket) -> None:
+async def _copy(stream: TlsTransport, sock: socket.socket, ended: Ended) -> None:
     copied = await bridge(stream, sock)
     if copied.error is not None:
         log.info("a copied stream ended: %s", sentence(copied.error))
+    ended(copied.error)

@@ -3,27 +3,54 @@ run here, 130 after Ctrl-C."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from glasnost.core.text import printable
-from glasnost.errors import GlasnostError
-from glasnost.testing.demo import cases, show
-from glasnost.testing.lab import Lab, LabError, LabUnavailable, enter_user_namespace
-from glasnost.testing.world import World
+    from glasnost.testing.lab import Lab
 
 CANNOT_RUN_HERE = 3
+#: A log is as wide as its lines.
+LOG_WIDTH = 150
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    # A log is as wide as its lines.
-    width = None if sys.stdout.isatty() else 150
-    console = Console(highlight=False, soft_wrap=True, width=width)
     # Ctrl-C, and a terminal that is closed, end it in order.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, _interrupt)
+    try:
+        return _demo()
+    except KeyboardInterrupt:
+        print("\ninterrupted; everything was taken down", file=sys.stderr)
+        return 130
+
+
+def _interrupt(*_: object) -> None:
+    _deafen()
+    raise KeyboardInterrupt
+
+
+def _deafen() -> None:
+    """From here on everything is taken down, which a signal must not interrupt."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _demo() -> int:
+    # Imported here, where a signal finds its handler.
+    from rich.console import Console
+
+    from glasnost.core.text import printable
+    from glasnost.errors import GlasnostError
+    from glasnost.testing.demo import cases
+    from glasnost.testing.lab import Lab, LabError, LabUnavailable, enter_user_namespace
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:
         enter_user_namespace()
         with Lab() as lab:
@@ -35,15 +62,17 @@ def main() -> int:
     except (GlasnostError, LabError) as error:
         console.print(f"the demo failed: {printable(str(error))}", markup=False)
         return 1
-    except KeyboardInterrupt:
-        console.print("interrupted; everything was taken down")
-        return 130
 
 
 def _run(lab: Lab, console: Console) -> int:
+    from glasnost.core.text import printable
+    from glasnost.testing.demo import cases, show
+    from glasnost.testing.world import World
+
     hosts = cases.build(lab)
     show.internet(console, lab)
-    with World(lab) as world:
+    with World(lab) as world, contextlib.ExitStack() as before_leaving:
+        before_leaving.callback(_deafen)
         with console.status("starting the daemons, each a process on its host"):
             cases.populate(world, hosts)
         outcomes = []
@@ -57,10 +86,6 @@ def _run(lab: Lab, console: Console) -> int:
             outcomes.append(outcome)
     show.summary(console, outcomes)
     return 1 if any(outcome.problems for outcome in outcomes) else 0
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

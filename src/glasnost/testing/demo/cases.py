@@ -24,11 +24,14 @@ AT_ONCE = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case came to. ``problems`` is empty when all was as expected."""
+    """What a case came to. ``direct`` and ``at_broker`` are the bytes that the hosts' kernels have
+    counted; ``problems`` is empty when all was as expected."""
 
     case: Case
     fetched: dict[str, Any]
     copied_by: str
+    direct: int
+    at_broker: int
     problems: tuple[str, ...]
 
 
@@ -61,7 +64,10 @@ def black_hole_first(fetched: dict[str, Any]) -> str | None:
 
 def two_routes(fetched: dict[str, Any]) -> str | None:
     """The public route was there to be taken."""
-    return None if "public/ip4:" in fetched["plan"] else "there was no public route to prefer"
+    routes = [path["route"] for path in fetched["plan"]["candidates"]]
+    if any(route.startswith("public/ip4:") for route in routes):
+        return None
+    return "there was no public route to prefer"
 
 
 def all_explained(fetched: dict[str, Any]) -> str | None:
@@ -175,7 +181,7 @@ def run(case: Case, world: World, hosts: Hosts) -> Outcome:
         elif direct < 2 * SIZE or brokered > CHATTER or at_broker > CHATTER:
             problems.append(f"counters: {direct} B directly, {at_broker} B at the broker")
         problems += _reachable(case, fetched)
-    return Outcome(case, fetched, copied, tuple(problems))
+    return Outcome(case, fetched, copied, direct, at_broker, tuple(problems))
 
 
 def _unreachable(case: Case, fetched: dict[str, Any]) -> list[str]:

@@ -111,11 +111,16 @@ def set_sysctl(name: str, value: int) -> None:
 
 
 def may_make_namespaces() -> bool:
-    """Whether this process may make network namespaces, found out by making one."""
+    """Whether this process may make network namespaces, found out by making one.
+
+    ENOSPC: as many as there may be exist (``max_net_namespaces``), perhaps none at all.
+    """
     try:
         os.close(new_network_namespace())
-    except PermissionError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EACCES, errno.ENOSPC):
+            return False
+        raise
     return True
 
 

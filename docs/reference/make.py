@@ -1,0 +1,216 @@
+"""Makes the pages of this folder from the code: ``python docs/reference/make.py``.
+
+`tests/test_docs.py` says when it has to be run again.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import click
+import msgspec
+
+import glasnost.core.address.limits
+import glasnost.errors
+import glasnost.settings
+from glasnost.cli.address_forms import FORMS
+from glasnost.cli.app import COMMANDS
+from glasnost.core.address.kinds import KNOWN
+from glasnost.stages import TRAITS
+
+HERE = Path(__file__).resolve().parent
+MADE = "<!-- Made by docs/reference/make.py: change the code, then run that. -->"
+WIDTH = 80
+
+
+def pages() -> dict[str, str]:
+    """Every page: file name and text."""
+    return {
+        "commands.md": commands(),
+        "settings.md": settings(),
+        "errors.md": errors(),
+        "addresses.md": addresses(),
+    }
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    parts = [
+        MADE,
+        "# Commands",
+        "The answer is on stdout, everything else on stderr. Exit status: 0 done, 1 it could not "
+        "be done, 2 it was\ncalled wrongly, 130 after Ctrl-C (0 for what runs until then: `up`, "
+        "the daemons, `expose`, `forward`).",
+    ]
+    for name, command in every_command():
+        context = click.Context(
+            command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH
+        )
+        parts += [f"## {name}", f"```\n{command.get_help(context)}\n```"]
+    return _page(parts)
+
+
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """Each command as it is typed, those of groups after their group."""
+    for name, place in COMMANDS.items():
+        module, _, attribute = place.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        yield f"glasnost {name}", command
+        if isinstance(command, click.Group):
+            for below in command.commands.values():
+                yield f"glasnost {name} {below.name}", below
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def settings() -> str:
+    parts = [
+        MADE,
+        "# Settings",
+        "From `glasnost.toml` in the state directory (or the file that `GLASNOST_CONFIG` names), "
+        "overridden by\n`GLASNOST_*` (lists separated by spaces), overridden by flags. The state "
+        "directory is `GLASNOST_HOME`, by default\n`/var/lib/glasnost` for root and "
+        "`~/.local/state/glasnost` for others; sockets lie in `GLASNOST_RUN`, by default\n"
+        "`$XDG_RUNTIME_DIR/glasnost` or `/run/glasnost`.",
+    ]
+    for name, kind, default, text in _fields("Settings"):
+        line = f"`{kind}`, by default `{default}`"
+        if name not in glasnost.settings.TABLES:
+            line += f"; `GLASNOST_{name.upper()}`"
+        parts += [f"## {name}", line, text]
+    for name, table in tables().items():
+        parts += [f"## [[{name}]]", _prose(inspect.getdoc(table) or "")]
+        rows = ["| | | | |", "| --- | --- | --- | --- |"]
+        for key, kind, default, text in _fields(table.__name__):
+            says = f"by default `{default}`" if default else "required"
+            rows.append(f"| `{key}` | `{kind.replace('|', 'or')}` | {says} | {_one_line(text)} |")
+        parts.append("\n".join(rows))
+    return _page(parts)
+
+
+def tables() -> dict[str, type[msgspec.Struct]]:
+    """The settings that are tables of their own, ``[[networks]]``, and what one of them is."""
+    found = {}
+    for field in msgspec.structs.fields(glasnost.settings.Settings):
+        for inner in get_args(field.type):
+            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+                found[field.name] = inner
+    return found
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _fields(name: str) -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, default and the comment above, of each field of a class in settings.py."""
+    source = inspect.getsource(glasnost.settings)
+    lines = source.splitlines()
+    tree = ast.parse(source)
+    found = next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
+    text = ""
+    for field in found.body:
+        if not isinstance(field, ast.AnnAssign):
+            continue
+        above = []
+        at = field.lineno - 2
+        while lines[at].strip().startswith("#:"):
+            above.insert(0, lines[at].strip().removeprefix("#:").strip())
+            at -= 1
+        text = "\n".join(above) or text  # one comment may stand for several fields
+        default = ""
+        if field.value is not None:
+            # `DEFAULT_PORT` is a number for whoever reads this.
+            written = ast.unparse(field.value)
+            default = str(getattr(glasnost.settings, written, written))
+        assert isinstance(field.target, ast.Name)
+        yield field.target.id, ast.unparse(field.annotation), default, text
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def errors() -> str:
+    intro, _, tree = (inspect.getdoc(glasnost.errors) or "").partition("::\n\n")
+    drawn, _, rest = tree.partition("\n\n")
+    parts = [MADE, "# Errors", _prose(intro), f"```\n{inspect.cleandoc(drawn)}\n```", _prose(rest)]
+    for one in every_error():
+        parts += [f"## {one.__name__}", _prose(inspect.getdoc(one) or "")]
+    return _page(parts)
+
+
+def every_error() -> list[type[Exception]]:
+    """The exceptions, in the order of their file."""
+    return [
+        one
+        for one in vars(glasnost.errors).values()
+        if inspect.isclass(one) and issubclass(one, glasnost.errors.GlasnostError)
+    ]
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+def addresses() -> str:
+    """The page as it is, with its tables made anew: each stands below a line that names it."""
+    page = (HERE / "addresses.md").read_text()
+    for name, table in (("kinds", _kinds()), ("limits", _limits()), ("forms", _forms())):
+        before, line, rest = page.partition(f"<!-- {name}: made by make.py -->\n\n")
+        page = f"{before}{line}{table}\n\n{rest.partition(chr(10) * 2)[2]}"
+    return page
+
+
+def _kinds() -> str:
+    rows = ["| stage | crossing it | options | crossed here |", "| --- | --- | --- | --- |"]
+    for kind, known in KNOWN.items():
+        arguments = "; ".join(field.expected for field in known.arguments) or "no arguments"
+        options = ", ".join(f"`{key}`" for key in known.options)
+        here = "yes" if kind in TRAITS else "no"
+        rows.append(f"| `{kind}`: {arguments} | {known.does} | {options} | {here} |")
+    return "\n".join(rows)
+
+
+def _limits() -> str:
+    rows = ["| | | |", "| --- | --- | --- |"]
+    lines = inspect.getsource(glasnost.core.address.limits).splitlines()
+    for at, line in enumerate(lines):
+        if found := re.match("(MAX_[A-Z_0-9]+): Final", line):
+            first = max(n for n in range(at) if not lines[n].startswith("#:")) + 1
+            reason = " ".join(one.removeprefix("#:").strip() for one in lines[first:at])
+            value = getattr(glasnost.core.address.limits, found[1])
+            rows.append(f"| `{found[1]}` | {value:,} | {_cell(reason)} |")
+    return "\n".join(rows)
+
+
+def _forms() -> str:
+    rows = ["| `--from`, `--to` | |", "| --- | --- |"]
+    rows += [f"| `{name}` | {_cell(form.what)} |" for name, form in FORMS.items()]
+    return "\n".join(rows)
+
+
+def _cell(text: str) -> str:
+    """Plain text in a table, where bars and angles mean something."""
+    return _prose(text).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _prose(text: str) -> str:
+    """A docstring as Markdown has it."""
+    return text.strip().replace("``", "`")
+
+
+def _page(parts: list[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (HERE / name).write_text(text)

@@ -1,0 +1,78 @@
+"""Ctrl-C, kill, and what is left behind: every command ends in order, whenever it is told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cli.conftest import Running, Shell
+
+
+def test_up_ends_in_order_and_takes_its_sockets_along(fresh: Shell) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process = fresh.popen("up", "--name", "cm", "--port", "0")
+        up = Running(process, [])
+        up.until("and agent on port")
+        assert (fresh.home / "run" / "agent.sock").exists()
+        assert up.interrupt(number) == 0
+        assert not list((fresh.home / "run").glob("*.sock"))
+
+
+def test_up_starts_over_dead_sockets(fresh: Shell) -> None:
+    process = fresh.popen("up", "--name", "cm", "--port", "0")
+    up = Running(process, [])
+    up.until("and agent on port")
+    up.interrupt(signal.SIGKILL)
+    assert (fresh.home / "run" / "agent.sock").exists()
+    fresh.run("ls").failed(1, "no agent runs on this host")
+    with fresh.running("up", "--port", "0", ready="and agent on port"):
+        assert "broker.cm" in fresh.run("ls").out
+
+
+@pytest.mark.parametrize("after", [0.1, 0.3, 0.5])
+def test_up_can_be_stopped_while_it_starts(fresh: Shell, after: float) -> None:
+    process = fresh.popen("up", "--name", "cm", "--port", "0")
+    time.sleep(after)  # the moment is what is tested
+    status = Running(process, []).interrupt()
+    # Before Python can tell a signal, the signal's own end.
+    assert status in (0, 130, -signal.SIGINT)
+    assert not list(fresh.home.glob("run/*.sock"))
+
+
+def test_what_waits_for_an_agent_can_be_stopped(fresh: Shell) -> None:
+    process = fresh.popen("broker")
+    time.sleep(0.8)  # it waits for 15 s
+    assert Running(process, []).interrupt() == 130
+
+
+@pytest.mark.parametrize("words", [["connect", "echo.cm"], ["connect", "--", "echo.cm"]])
+def test_connect_can_be_stopped(host: Shell, echo: int, words: list[str]) -> None:
+    with host.running("expose", "echo", "--to", str(echo), ready="echo.cm."):
+        process = host.popen(*words, stdin=subprocess.PIPE)
+        connecting = Running(process, [])
+        assert process.stdin is not None
+        process.stdin.write("connected\n")
+        process.stdin.flush()
+        connecting.until("connected")
+        assert connecting.interrupt() == 130
+        process.stdin.close()
+
+
+def test_connect_without_an_agent_is_not_tried_where_the_directory_is_its_own(
+    fresh: Shell,
+) -> None:
+    assert fresh.run("init", "--name", "cm").status == 0
+    fresh.run("connect", "web.cm").failed(1, "no agent runs on this host")
+
+
+def test_a_stranger_cannot_use_somebodys_home(fresh: Shell) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can become a stranger")
+    assert fresh.run("init", "--name", "cm").status == 0
+    stranger = ["setpriv", "--reuid", "65534", "--clear-groups"]
+    reading = [*stranger, "cat", str(fresh.home / "node.key")]
+    assert subprocess.run(reading, capture_output=True).returncode != 0
