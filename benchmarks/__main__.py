@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import addresses, port, relay
+from benchmarks import addresses, matching, planning, port, relay
 from benchmarks.figures import Figure
 from glasnost.cli.output import table
 
@@ -18,7 +18,7 @@ def main() -> int:
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text("-20")
     figures: list[Figure] = []
-    for bench in (addresses, port, relay):
+    for bench in (addresses, matching, planning, port, relay):
         print(f"{bench.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
         figures += bench.measure()
     rows = [

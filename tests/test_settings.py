@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from glasnost.core.address import Landing, Stage
+from glasnost.core.routes import Exit, Policy
 from glasnost.errors import SettingsError
 from glasnost.settings import (
     DEFAULT_PORT,
@@ -82,6 +84,12 @@ VARIABLES = [
     ("BROKERS", "", {"brokers": ()}),
     ("ENABLE_IPV4", "false", {"enable_ipv4": False}),
     ("ENABLE_IPV4", "0", {"enable_ipv4": False}),
+    ("ENABLE_IPV6", "auto", {"enable_ipv6": "auto"}),
+    ("ENABLE_IPV6", "true", {"enable_ipv6": True}),
+    ("PREFER", "lab site.*", {"prefer": ("lab", "site.*")}),
+    ("PREFER_PROTOCOL", "ip4", {"prefer_protocol": "ip4"}),
+    ("ADVERTISE", "203.0.113.9 found", {"advertise": ("203.0.113.9", "found")}),
+    ("RELAY", "false", {"relay": False}),
     ("ATTEMPT_DELAY", "0.5", {"attempt_delay": 0.5}),
     ("RUN", "/run/here", {"run": "/run/here"}),
 ]
@@ -97,6 +105,38 @@ def test_a_variable_is_text(
 ) -> None:
     monkeypatch.setenv(f"GLASNOST_{name}", text)
     assert load_settings(tmp_path) == Settings(**values)
+
+
+def test_settings_say_how_to_plan(tmp_path: Path) -> None:
+    text = """
+        prefer = ["lab", "site.*"]
+        avoid = ["cell"]
+        prefer_protocol = "ip4"
+        relay = false
+        meet = false
+        enable_ipv6 = "auto"
+
+        [costs]
+        "cell.*" = 5
+
+        [[exits]]
+        name = "campus"
+        via = "ip4:10.8.0.1:1080/socks5"
+        lands = ["ip4@public"]
+        cost = 2.5
+        source = "10.8.0.5"
+    """
+    found = load_settings(written(tmp_path, text))
+    assert found.policy() == Policy(
+        ("lab", "site.*"), ("cell",), {"cell.*": 5}, "ip4", relay=False, meet=False
+    )
+    stages = (Stage.ip("10.8.0.1", 1080), Stage("socks5"))
+    assert found.exits[0].exits() == [
+        Exit(Landing("ip4", "public"), stages, 2.5, "10.8.0.5", name="campus")
+    ]
+    assert (found.enables("ip4"), found.enables("ip6")) == ("auto", "auto")
+    assert Settings(enable_ipv4=True, enable_ipv6=False).enables("ip6") is False
+    assert Settings().policy() == Policy()
 
 
 WRONG = [

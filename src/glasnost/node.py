@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from glasnost.core.address.names import Name
-from glasnost.core.routes import Plan, plan
-from glasnost.core.wire.messages import Offer, Record
+from glasnost.core.routes import Plan, Vantage, plan
+from glasnost.core.wire.messages import Offer, Party, Query, Record
 from glasnost.errors import GlasnostError, Unavailable
 from glasnost.net.blocking import let_in
 from glasnost.net.bridge import Stream
@@ -178,6 +178,30 @@ class Node:
             known.now(),
             kinds=TRAITS,
         )
+
+    async def query(
+        self,
+        *terms: str,
+        glob: str = "*",
+        reachable_from: str | Vantage | None = None,
+        reachable_to: str | Vantage | None = None,
+    ) -> list[Record]:
+        """The records whose labels fit all terms (``role=startd``, ``arch!=arm``, ``gpu``,
+        ``!gpu``) and whose full names match, as far as records tell reachable from or to a name
+        or a vantage. ``local.where()`` is this host's own. Raises `Refused`, `Unavailable`."""
+        agent = await self.agent()
+        question = Query(
+            glob=glob,
+            selector=terms,
+            reachable_from=self._party(reachable_from),
+            reachable_to=self._party(reachable_to),
+        )
+        return [record for record, _ in await agent.query(question)]
+
+    def _party(self, who: str | Vantage | None) -> Party | None:
+        if isinstance(who, Vantage):
+            return Party(vantage=who.as_dict())
+        return None if who is None else Party(name=self.name(who))
 
     async def serve(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from glasnost.core.protocols import record_rules, writes
 from glasnost.core.protocols.directory import Asked, Directory, Effect, Offered, Restored
-from glasnost.core.protocols.record_rules import LEASE, MAX_PAGE
+from glasnost.core.protocols.record_rules import LEASE, MAX_PAGE, MAX_RECORDS
 from glasnost.core.protocols.record_table import Verified
 from glasnost.core.protocols.writes import RETRY, Answer, NotWritten, Stored, Write, Written
+from glasnost.core.routes import Traits
 from glasnost.core.wire.frames import MAX_FRAME
 from glasnost.core.wire.messages import (
     Done,
@@ -37,8 +39,10 @@ from tests.core.protocols.directory_records import DOMAIN, name_of, record
 class Settled:
     """A directory whose store works at once, so that a scenario reads as questions and answers."""
 
-    def __init__(self, **limits: int) -> None:
-        self.core = Directory(DOMAIN, **limits)
+    def __init__(
+        self, *, max_records: int = MAX_RECORDS, kinds: Mapping[str, Traits] | None = None
+    ) -> None:
+        self.core = Directory(DOMAIN, max_records=max_records, kinds=kinds or {})
         self.stored: dict[str, Stored] = {}
 
     def publish(self, *records: Verified | str, node: str = "n1", now: float = 0) -> Message:

@@ -29,7 +29,10 @@ tried in this order:
        stage 2: the broker relays
 not used:
   route 3 public/ip6:[2001:db8::7]:9618/service:db: \
-no exit comes out on ip6@public: this host has no IPv6 there"""
+no exit comes out on ip6@public: this host has no IPv6 there
+       hint: give this host an address and a default route for IPv6 (and enable_ipv6 not false), \
+name a proxy in [[exits]] that lands on ip6@public, or have the target registered with a broker \
+that is met on ip4@public"""
 
 
 def test_a_plan_prints_itself() -> None:
@@ -50,6 +53,33 @@ def test_a_plan_for_machines() -> None:
         "exit_number": 1,
         "crossings": [{"stage": 2, "way": "dial-back", "returns": ["public/ip4:192.0.2.9:9618"]}],
         "unknown_reach": True,
-        "why": list(PLAN.candidates[1].why),
+        "decided_by": "fewest reversals",
+        "why": list(PLAN.why(2)),
     }
-    assert data["rejected"][0]["route_number"] == 3
+    assert data["candidates"][0]["decided_by"] is None
+    assert data["rejected"][0] == {
+        "route": "public/ip6:[2001:db8::7]:9618/service:db",
+        "route_number": 3,
+        "part": None,
+        "reason": "no exit comes out on ip6@public: this host has no IPv6 there",
+        "hint": PLAN.rejected[0].hint,
+    }
+
+
+def test_a_part_of_a_route_is_named_in_what_machines_read() -> None:
+    answer = plan(
+        vantage("ip4@public"), target("public/ip4:192.0.2.1:1/hub:n", "none"), kinds=KINDS
+    )
+    assert [one["part"] for one in answer.as_dict()["rejected"]] == ["dial-back at stage 2"]
+    assert answer.why(1)[2] == "stage 2: both sides connect to each other at the same moment"
+    assert str(answer.candidates[0]) == "public/ip4:192.0.2.1:1/hub:n (stage 2 meets)"
+
+
+def test_a_plan_that_rejects_nothing_is_silent_about_it() -> None:
+    answer = plan(vantage("ip4@public"), target("public/ip4:192.0.2.1:1"), kinds=KINDS)
+    assert str(answer).splitlines() == [
+        "tried in this order:",
+        "  1. public/ip4:192.0.2.1:1",
+        "       tried first",
+        "       leaves by exit 1: ip4@public",
+    ]

@@ -1,5 +1,7 @@
 """Which paths are found, and the reasons given for the routes that are not used."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,15 @@ from hypothesis import strategies as st
 from glasnost.core.address import Address, Landing, Route, Stage
 from glasnost.core.routes import Exit, Policy, Target, Vantage, plan
 from glasnost.core.routes.limits import MAX_PATHS_PER_ROUTE
-from tests.core.routes.worlds import KINDS, ODD_ADDRESSES, REACHES, VANTAGES, target, vantage
+from tests.core.routes.worlds import (
+    KINDS,
+    ODD_ADDRESSES,
+    ODD_VANTAGES,
+    POLICIES,
+    REACHES,
+    target,
+    vantage,
+)
 
 HERE = "public/ip4:192.0.2.1:9618"
 CCB = f"{HERE}/ccb:node7"
@@ -18,8 +28,8 @@ REJECTED = [
     # name, exits, returns, address, reach, relay, reason
     ("no such kind", "ip4@public", "", f"{HERE}/carrier-pigeon:7", None, True,
      'stage 2 (carrier-pigeon:7): nobody here can cross a "carrier-pigeon" stage'),
-    ("no such kind at the door", "ip4@public", "", "public/dns:cm.example.org:9618", None, True,
-     'stage 1 (dns:cm.example.org:9618): nobody here can cross a "dns" stage'),
+    ("no such kind at the door", "ip4@public", "", "public/quic:cm.example.org:9618", None, True,
+     'stage 1 (quic:cm.example.org:9618): nobody here can cross a "quic" stage'),
     ("too many arguments", "ip4@public", "", f"{HERE}/service:a:b", None, True,
      'stage 2 (service:a:b): it has more arguments than a "service" stage has here'),
     ("a critical option", "ip4@public", "", f"{HERE}/service:a:Must=1", None, True,
@@ -30,9 +40,19 @@ REJECTED = [
      "stage 1 (service:a): "
      "a route must begin by opening a connection, as an ip4 or ip6 stage does"),
     ("a knock at nothing", "ip4@public", "", "public/knock:fw", None, True,
-     "stage 1 (knock:fw): it may only stand before a stage that opens a connection"),
+     "stage 1 (knock:fw): no stage that opens a connection follows it"),
+    ("a knock at a service", "ip4@public", "", "public/knock:fw/service:a", None, True,
+     "stage 2 (service:a): what stands before it may only precede opening a connection"),
+    ("a proxy to nowhere", "ip4@public", "", f"{HERE}/socks5", None, True,
+     "stage 2 (socks5): no stage that opens a connection follows it"),
+    ("a proxy to a service", "ip4@public", "", f"{HERE}/socks5/service:a", None, True,
+     "stage 3 (service:a): a proxy must be told here where to connect to"),
+    ("a proxy to a knock", "ip4@public", "", f"{HERE}/socks5/knock:fw/{HERE[7:]}", None, True,
+     "stage 3 (knock:fw): a proxy must be told here where to connect to"),
+    ("a second connection", "ip4@public", "", f"{HERE}/service:a/ip4:10.0.0.1:1", None, True,
+     "stage 3 (ip4:10.0.0.1:1): only behind a proxy can a further connection be opened"),
     ("a knock in between", "ip4@public", "", f"{HERE}/knock:fw/service:a", None, True,
-     "stage 2 (knock:fw): it may only stand before a stage that opens a connection"),
+     "stage 2 (knock:fw): only behind a proxy can a further connection be opened"),
     ("an unreadable reach", "ip4@public", RETURN4, f"{HERE}/mirror:reach=ip4", None, True,
      'stage 2 (mirror:reach=ip4): its "reach" cannot be read: '
      'column 4: expected "@" and a network'),
@@ -42,6 +62,8 @@ REJECTED = [
      "no exit comes out on ip4@lab: this host has no IPv4 there"),
     ("no such network", "ip4@public", "", "lab/ip4:10.0.0.1:1", None, True,
      "no exit comes out on ip4@lab: this host is not on the network lab"),
+    ("neither protocol is ours", "unix@host.a", "", "public/dns:cm.example.org:1", None, True,
+     "no exit comes out on ip6@public or ip4@public: this host has no IPv6 and no IPv4 there"),
     ("another machine", "unix@host.a", "", "host.b/unix:%2Frun%2Fp", None, True,
      "no exit comes out on unix@host.b: that is another machine"),
     ("a Unix socket on a network", "unix@public", "", "public/unix:%2Frun%2Fp", None, True,
@@ -71,6 +93,7 @@ def test_a_route_that_cannot_be_used_says_why(
     answer = plan(vantage(exits, returns), target(address, reach, relay), kinds=KINDS)
     assert answer.candidates == ()
     assert [one.reason for one in answer.rejected] == [reason]
+    assert all(one.hint and not one.part for one in answer.rejected)
 
 
 def test_our_own_settings_can_refuse_relaying() -> None:
@@ -147,9 +170,12 @@ def test_an_exit_that_cannot_be_crossed_is_named_and_the_others_serve() -> None:
     proxy = (Stage.ip("198.51.100.4", 1080), Stage("warp"))
     answer = plan(Vantage((Exit(lands, proxy), Exit(lands))), target(HERE), kinds=KINDS)
     assert [path.exit_number for path in answer.candidates] == [2]
-    assert answer.rejected[0].reason == (
-        'exit 1 to ip4@public cannot be used: stage 2 (warp): nobody here can cross a "warp" stage'
+    (rejected,) = answer.rejected
+    assert (rejected.part, rejected.reason) == (
+        "exit 1",
+        'it cannot be crossed: stage 2 (warp): nobody here can cross a "warp" stage',
     )
+    assert "[[exits]]" in rejected.hint
 
 
 def test_an_exit_may_end_in_a_prelude_to_the_routes_own_origin() -> None:
@@ -160,6 +186,11 @@ def test_an_exit_may_end_in_a_prelude_to_the_routes_own_origin() -> None:
 
 def test_an_option_somebody_understands_and_a_knock_that_is_known_do_no_harm() -> None:
     route = "public/knock:fw/ip4:192.0.2.1:9618/service:a:Version=2:hint=x"
+    assert plan(vantage("ip4@public"), target(route), kinds=KINDS).candidates
+
+
+def test_one_may_knock_twice() -> None:
+    route = "public/knock:fw/knock:fw/ip4:192.0.2.1:9618"
     assert plan(vantage("ip4@public"), target(route), kinds=KINDS).candidates
 
 
@@ -176,9 +207,16 @@ def test_the_paths_of_one_route_are_bounded_and_the_best_are_kept() -> None:
     assert len(answer.candidates) == MAX_PATHS_PER_ROUTE
     best = answer.candidates[0]
     assert (best.relays, best.exit_number) == (0, 2)
+    # No relay, then one at each of the fifteen: two exits each make 32.
+    assert max(path.relays for path in answer.candidates) == 1
     assert [one.reason for one in answer.rejected] == [
         f"only {MAX_PATHS_PER_ROUTE} of the paths over this route are considered"
     ]
+
+
+def test_as_many_paths_as_are_considered_are_not_too_many() -> None:
+    answer = plan(vantage("ip4@public " * MAX_PATHS_PER_ROUTE), target(HERE), kinds=KINDS)
+    assert (len(answer.candidates), answer.rejected) == (MAX_PATHS_PER_ROUTE, ())
 
 
 def test_of_too_many_exits_the_cheapest_are_kept() -> None:
@@ -188,14 +226,54 @@ def test_of_too_many_exits_the_cheapest_are_kept() -> None:
     assert len(answer.candidates) == MAX_PATHS_PER_ROUTE
 
 
-@given(VANTAGES, ODD_ADDRESSES, st.none() | REACHES, st.booleans())
+@given(ODD_VANTAGES, ODD_ADDRESSES, st.none() | REACHES, st.booleans(), POLICIES)
 def test_every_route_is_kept_or_rejected_with_a_reason(
-    here: Vantage, address: Address, reach: frozenset[Landing] | None, relay: bool
+    here: Vantage, address: Address, reach: frozenset[Landing] | None, relay: bool, policy: Policy
 ) -> None:
-    answer = plan(here, Target(address, reach, relay), kinds=KINDS)
+    answer = plan(here, Target(address, reach, relay), policy, kinds=KINDS)
     kept = {path.route_number for path in answer.candidates}
     rejected = {one.route_number for one in answer.rejected}
     assert kept | rejected == set(range(1, len(address) + 1))
-    assert all(one.reason for one in answer.rejected)
-    assert all(path.why for path in answer.candidates)
+    wholly = {one.route_number for one in answer.rejected if not one.part}
+    limited = {one.route_number for one in answer.rejected if one.reason.startswith("only ")}
+    assert not (wholly - limited) & kept
+    assert all(one.reason and one.hint for one in answer.rejected)
+    assert all(answer.why(number) for number in range(1, len(answer.candidates) + 1))
     assert str(answer)
+    assert json.dumps(answer.as_dict())
+
+
+HINTS = [
+    # name, exits, address, what the hint says
+    ("another network", "ip4@public", "lab/ip4:10.0.0.1:1", "up --network lab"),
+    ("another protocol", "ip4@public", "public/ip6:[2001:db8::1]:1", "met on ip4@public"),
+    ("any protocol", "unix@host.a", "public/dns:a.example.org:1", "met on ip4@public"),
+    ("no machine of ours", "ip4@public", "host.b/ip4:127.0.0.1:1", "for programs there"),
+    ("nowhere to dial back", "ip4@public", f"{HERE}/mirror:reach=ip6@lab", "address on ip6@lab"),
+    ("nobody dials back", "ip4@public", f"{HERE}/mirror:reach=none", "has no way out"),
+    ("perhaps", "ip4@public", f"{HERE}/mirror", "advertise its address"),
+    ("a strange stage", "ip4@public", f"{HERE}/pigeon", "install what crosses"),
+]
+
+
+@pytest.mark.parametrize(
+    "exits, address, says", [one[1:] for one in HINTS], ids=[h[0] for h in HINTS]
+)
+def test_a_hint_says_what_to_change(exits: str, address: str, says: str) -> None:
+    (rejected,) = plan(vantage(exits), target(address), kinds=KINDS).rejected
+    assert says in rejected.hint
+
+
+def test_a_name_of_either_protocol_is_tried_by_both() -> None:
+    answer = plan(vantage("ip4@public ip6@public"), target("public/dns:a:1"), kinds=KINDS)
+    assert [path.exit.lands.protocol for path in answer.candidates] == ["ip6", "ip4"]
+    only = plan(vantage("ip4@public"), target("public/dns:a:1"), kinds=KINDS)
+    assert [path.exit.lands.protocol for path in only.candidates] == ["ip4"]
+    assert only.rejected == ()
+
+
+def test_a_host_on_several_networks_uses_each_for_its_own_routes() -> None:
+    address = "lab/ip4:10.0.0.1:1,site/ip4:10.0.0.1:1,cell/ip4:10.0.0.1:1"
+    answer = plan(vantage("ip4@lab ip4@site"), target(address), kinds=KINDS)
+    assert [(one.route_number, one.exit_number) for one in answer.candidates] == [(1, 1), (2, 2)]
+    assert [one.route_number for one in answer.rejected] == [3]

@@ -101,10 +101,14 @@ class Stage:
     @property
     def overfull(self) -> bool:
         """Whether this has more arguments than its kind had when this program was written."""
-        known = KNOWN.get(self.kind)
-        # Counting colons counts too many (options, IPv6), and nearly always suffices.
-        if known is None or self.text.count(":") <= len(known.arguments):
+        known, text = KNOWN.get(self.kind), self.text
+        if known is None or text.count(":") <= len(known.arguments):
             return False
+        if "[" in text:  # leave out the colons of one IPv6 literal
+            colons = text.count(":", 0, text.index("[")) + text.count(":", text.index("]"))
+            if colons <= len(known.arguments):
+                return False
+        # Counting colons counts options, too.
         return len(self.args) > len(known.arguments)
 
     @property

@@ -7,15 +7,14 @@ no disk and no clock: ``now`` is seconds since 1970, like the ``not_after`` of r
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from glasnost.core.address.limits import MAX_DNS_NAME
+from glasnost.core.protocols.queries import Queries
 from glasnost.core.protocols.record_rules import (
     LEASE,
     MAX_NAMES,
-    MAX_PAGE,
     MAX_RECORDS,
     RECORDS_PER_NODE,
     not_of,
@@ -25,19 +24,21 @@ from glasnost.core.protocols.record_rules import (
 )
 from glasnost.core.protocols.record_table import RecordTable, Verified
 from glasnost.core.protocols.writes import Answer, NotWritten, Stored, Write, Writes, Written
+from glasnost.core.routes import Traits
 from glasnost.core.wire.messages import (
     Done,
     Failed,
     Found,
     List,
-    Listing,
     Lookup,
     Message,
     Published,
+    Query,
     Renew,
     Renewed,
     Withdraw,
 )
+from glasnost.errors import Refused
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Asked:
 
     peer: Hashable
     node: str
-    message: Renew | Withdraw | Lookup | List
+    message: Renew | Withdraw | Lookup | List | Query
 
 
 Event = Restored | Offered | Asked | Written | NotWritten
@@ -74,16 +75,26 @@ Effect = Answer | Write
 No = tuple[str, str]  # why a whole question is refused: the code, the sentence
 
 
+_NO_KINDS: Final[Mapping[str, Traits]] = {}
+
+
 class Directory:
-    """The records of one pool."""
+    """The records of one pool. ``kinds`` are the stages that queries by reachability know of:
+    without them nobody reaches anybody."""
 
     def __init__(
-        self, domain: str, *, lease: float = LEASE, max_records: int = MAX_RECORDS
+        self,
+        domain: str,
+        *,
+        lease: float = LEASE,
+        max_records: int = MAX_RECORDS,
+        kinds: Mapping[str, Traits] = _NO_KINDS,
     ) -> None:
         self._domain = domain
         self._lease, self._max_records = lease, max_records
         self._writes = Writes()
-        self.table = RecordTable()
+        self.table = RecordTable(kinds)
+        self._queries = Queries(self.table, kinds)
 
     def __repr__(self) -> str:
         return f"<Directory of {self._domain}: {len(self.table)} records>"
@@ -229,17 +240,10 @@ class Directory:
         return Found(id=question.id, record=kept.signed, age=kept.age(now))
 
     def _list(self, question: List, now: float) -> Message:
-        if len(question.glob) > MAX_DNS_NAME:
-            no = "too-large", f"a glob has at most {MAX_DNS_NAME} characters"
-            return _failed(question, no)
-        limit = min(max(question.limit, 1), MAX_PAGE)
-        page, more = self.table.page(question.glob, question.after, limit)
-        return Listing(
-            id=question.id,
-            records=tuple(kept.signed for kept in page),
-            ages=tuple(kept.age(now) for kept in page),
-            more=more,
-        )
+        try:
+            return self._queries.page(question, now)
+        except Refused as no:
+            return _failed(question, (no.code, no.why))
 
 
 _NOT_A_NODE: Final = ("denied", "only a node itself may publish, renew and withdraw")

@@ -9,11 +9,13 @@ import fnmatch
 import re
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from glasnost.core.protocols.leases import Leases
+from glasnost.core.protocols.record_index import LabelIndex, Sketch, Sketches
+from glasnost.core.routes import Traits
 from glasnost.core.wire.messages import Record, Signed
 
 
@@ -32,6 +34,7 @@ class Kept:
     record: Record
     signed: Signed
     renewed: float
+    sketch: Sketch | None = None
 
     def age(self, now: float) -> float:
         """Seconds since then; never negative, though clocks are set back."""
@@ -39,13 +42,15 @@ class Kept:
 
 
 class RecordTable:
-    """Records by full name."""
+    """Records by full name, and by label. ``kinds`` are those of stages, for their sketches."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Mapping[str, Traits]) -> None:
         self._kept: dict[str, Kept] = {}
         self._names: list[str] = []  # sorted, for paging
         self._per_node: Counter[str] = Counter()
         self._leases = Leases()
+        self._sketches = Sketches(kinds)
+        self.labels = LabelIndex()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -72,18 +77,27 @@ class RecordTable:
 
     def keep(self, verified: Verified, renewed: float, until: float) -> None:
         """Have this record, instead of what was there, until its lease ends."""
-        name = verified.record.name
-        if name not in self._kept:
+        record, name = verified.record, verified.record.name
+        kept = self._kept.get(name)
+        if kept is None:
             insort(self._names, name)
             self._per_node[_node(name)] += 1
-        self._kept[name] = Kept(verified.record, verified.signed, renewed)
+        if kept is not None and kept.record == record:  # renewed, as nearly always
+            sketch = kept.sketch
+        else:
+            if kept is not None:
+                self._unindex(kept)
+            sketch = self._sketches.take(record)
+            self.labels.add(name, record.labels)
+        self._kept[name] = Kept(record, verified.signed, renewed, sketch)
         self._leases.set(name, until)
 
     def forget(self, name: str) -> bool:
         """Have it no longer. Was it here?"""
-        if name not in self._kept:
+        kept = self._kept.pop(name, None)
+        if kept is None:
             return False
-        del self._kept[name]
+        self._unindex(kept)
         del self._names[bisect_left(self._names, name)]
         self._per_node[_node(name)] -= 1
         if not self._per_node[_node(name)]:
@@ -98,20 +112,35 @@ class RecordTable:
             self.forget(name)
         return ended
 
-    def page(self, glob: str, after: str, limit: int) -> tuple[list[Kept], bool]:
-        """The first records that match, of names above ``after``; and whether there are more."""
-        names = list(islice(self._matching(glob, after), limit + 1))
-        return [self._kept[name] for name in names[:limit]], len(names) > limit
+    def page(
+        self,
+        glob: str,
+        after: str,
+        limit: int,
+        among: Sequence[str] | None = None,
+        fits: Callable[[Kept], bool] | None = None,
+    ) -> tuple[list[Kept], bool]:
+        """The first records that match and fit, of names above ``after``, and whether there are
+        more. ``among`` are the names to look at, in order; None: all."""
+        names = self._names if among is None else among
+        found = (self._kept[name] for name in _matching(names, glob, after))
+        page = list(islice(filter(fits, found) if fits else found, limit + 1))
+        return page[:limit], len(page) > limit
 
-    def _matching(self, glob: str, after: str) -> Iterator[str]:
-        """Looks only at names with the glob's plain beginning."""
-        start = re.split(r"[*?[]", glob, maxsplit=1)[0]
-        matches = re.compile(fnmatch.translate(glob)).match
-        at = max(bisect_right(self._names, after), bisect_left(self._names, start))
-        while at < len(self._names) and self._names[at].startswith(start):
-            if matches(self._names[at]):
-                yield self._names[at]
-            at += 1
+    def _unindex(self, kept: Kept) -> None:
+        self._sketches.drop(kept.sketch)
+        self.labels.remove(kept.record.name, kept.record.labels)
+
+
+def _matching(names: Sequence[str], glob: str, after: str) -> Iterator[str]:
+    """Looks only at names with the glob's plain beginning."""
+    start = re.split(r"[*?[]", glob, maxsplit=1)[0]
+    matches = re.compile(fnmatch.translate(glob)).match
+    at = max(bisect_right(names, after), bisect_left(names, start))
+    while at < len(names) and names[at].startswith(start):
+        if matches(names[at]):
+            yield names[at]
+        at += 1
 
 
 def _node(name: str) -> str:

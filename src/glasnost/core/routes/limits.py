@@ -11,5 +11,9 @@ MAX_PATHS_PER_ROUTE: Final = 32
 #: Vantages travel in queries, and each exit is held against each route.
 MAX_EXITS: Final = 64
 
+#: Source addresses of an exit: a few prefixes, each with a stable and a temporary address. Which
+#: one the system would take is worked out for every destination.
+MAX_SOURCES: Final = 8
+
 #: Return routes of a vantage: they travel in every request to a broker, in one small message.
 MAX_RETURNS: Final = 32

@@ -1,4 +1,4 @@
-"""The values that planning takes and gives: target, policy, path, rejection."""
+"""The values that planning takes and gives: target, crossing, path, rejection."""
 
 from __future__ import annotations
 
@@ -14,24 +14,14 @@ class Target:
     """What the record says of an endpoint, as far as choosing a path is concerned.
 
     ``reach`` is what the endpoint could dial back to: None if nobody knows, empty if nothing.
-    ``relay`` is whether the record lets a broker relay its streams.
+    ``relay`` is whether the record lets a broker relay its streams, ``meet`` whether it takes part
+    in a simultaneous open.
     """
 
     address: Address
     reach: frozenset[Landing] | None = None
     relay: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the client's own settings say.
-
-    ``prefer`` puts networks first, in order; an entry that ends in ``*`` stands for all networks
-    that begin so. The others follow: ``host.*``, then other named networks, then ``public``.
-    """
-
-    prefer: tuple[str, ...] = ()
-    relay: bool = True
+    meet: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +37,13 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One exit joined to one route, every choice made. ``why`` says why it stands where it does."""
+    """One exit joined to one route, every choice made. Numbers count from 1."""
 
     exit: Exit
     exit_number: int
     route: Route
     route_number: int
     crossings: tuple[Crossing, ...] = ()
-    why: tuple[str, ...] = ()
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -69,29 +58,41 @@ class Path:
     @property
     def relays(self) -> int:
         """How many brokers copy the bytes."""
-        return sum(crossing.way == "relay" for crossing in self.crossings)
+        return len([None for crossing in self.crossings if crossing.way == "relay"])
 
     def crossing(self, stage_index: int) -> Crossing | None:
         """How the stage of the route with this index (from 0) is crossed, if it reverses."""
         return next((one for one in self.crossings if one.stage_index == stage_index), None)
 
+    @property
+    def how(self) -> str:
+        """What happens at its reversing stages, in words."""
+        ways = [f"stage {one.stage_index + 1} {SAYS[one.way]}" for one in self.crossings]
+        return ", ".join(ways) or "direct"
+
     def __str__(self) -> str:
         through = f"{'/'.join(map(str, self.exit.stages))} to " if self.exit.stages else ""
-        ways = [f"stage {one.stage_index + 1} {SAYS[one.way]}" for one in self.crossings]
-        return f"{through}{self.route}" + (f" ({', '.join(ways)})" if ways else "")
+        return f"{through}{self.route}" + (f" ({self.how})" if self.crossings else "")
 
 
 #: What a reversing stage does, as a verb.
-SAYS: dict[Way, str] = {"dial-back": "dials back", "relay": "relays"}
+SAYS: dict[Way, str] = {"dial-back": "dials back", "meet": "meets", "relay": "relays"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A route that cannot be used at all, or only not in the way that ``reason`` names."""
+    """A route that cannot be used or, where ``part`` says which, some paths over it.
+
+    ``hint`` is what would change that, for whoever runs the client.
+    """
 
     route: Route
     route_number: int
     reason: str
+    hint: str = ""
+    #: Empty: the whole route. Else an exit ("exit 2"), or a way ("dial-back at stage 2").
+    part: str = ""
 
     def __str__(self) -> str:
-        return f"route {self.route_number} {self.route}: {self.reason}"
+        part = f"by {self.part}: " if self.part else ""
+        return f"route {self.route_number} {self.route}: {part}{self.reason}"

@@ -6,138 +6,136 @@ walks what comes out. Facts in, an explained answer out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice, product
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Final
 
 from glasnost.core.address import Landing, Route
 from glasnost.core.routes.explain import Plan
+from glasnost.core.routes.history import NOTHING, History
 from glasnost.core.routes.limits import MAX_PATHS_PER_ROUTE
 from glasnost.core.routes.order import order
-from glasnost.core.routes.path import Crossing, Path, Policy, Rejected, Target
-from glasnost.core.routes.reasons import no_exit, no_way
+from glasnost.core.routes.path import Path, Rejected, Target
+from glasnost.core.routes.policy import Policy
+from glasnost.core.routes.reasons import (
+    Why,
+    bad_exit,
+    no_exit,
+    proxied_meeting,
+    too_many,
+    unusable,
+)
+from glasnost.core.routes.reversing import Facts, Ways, begins, combined, ways_over
 from glasnost.core.routes.traits import Traits
-from glasnost.core.routes.usable import landing_of, why_unusable
+from glasnost.core.routes.usable import protocols_of, why_unusable
 from glasnost.core.routes.vantage import Exit, Vantage
 
 DEFAULT_POLICY: Final = Policy()
+
+#: Exits with their numbers, and reasons with the part of a route that each is about.
+_Exits = list[tuple[int, Exit]]
+_Whys = list[tuple[str, Why]]
 
 
 def plan(
     vantage: Vantage,
     target: Target,
     policy: Policy = DEFAULT_POLICY,
+    history: History = NOTHING,
+    now: float = 0.0,
     *,
     kinds: Mapping[str, Traits],
 ) -> Plan:
-    """Every path that leads to the target, best first, and a reason for every one that does not."""
+    """Every path that leads to the target, best first, and a reason for every one that does not.
+
+    ``now`` is in seconds of the clock that ``history`` was written by.
+    """
+    facts = Facts(vantage, begins(vantage.returns), target, policy, kinds)
+    exits = _by_landing(vantage)
     paths: list[Path] = []
     rejected: list[Rejected] = []
     for number, route in enumerate(target.address, 1):
-        found, reasons = _paths(route, number, vantage, target, policy, kinds)
+        found, whys = _over(route, number, exits, facts)
         paths += found
-        rejected += [Rejected(route, number, reason) for reason in reasons]
-    return Plan(order(paths, policy), tuple(rejected))
+        rejected += [Rejected(route, number, why.reason, why.hint, part) for part, why in whys]
+    standings = order(paths, policy, history, now)
+    return Plan(tuple([one.path for one in standings]), tuple(rejected), standings)
 
 
-def _paths(
-    route: Route,
-    number: int,
-    vantage: Vantage,
-    target: Target,
-    policy: Policy,
-    kinds: Mapping[str, Traits],
-) -> tuple[list[Path], list[str]]:
+def _by_landing(vantage: Vantage) -> dict[tuple[str, str], _Exits]:
+    """The exits by where they come out, in the vantage's order."""
+    found: dict[tuple[str, str], _Exits] = {}
+    for number, way_out in enumerate(vantage.exits, 1):
+        lands = way_out.lands
+        # A Unix socket can be opened on one machine only, whatever an exit claims.
+        if lands.protocol != "unix" or lands.network.startswith("host."):
+            found.setdefault((lands.protocol, lands.network), []).append((number, way_out))
+    return found
+
+
+def _over(
+    route: Route, number: int, exits: Mapping[tuple[str, str], _Exits], facts: Facts
+) -> tuple[list[Path], _Whys]:
     """The paths over one route, and what is to be said about those that are left out."""
-    if (reason := why_unusable(route.stages, kinds)) is not None:
-        return [], [reason]
-    exits, reasons = _reach(route, vantage, kinds)
-    if not exits:
-        return [], reasons
-    choices, reason = _return(route, vantage, target, policy, kinds)
+    reason = why_unusable(route.stages, facts.kinds)
     if reason is not None:
-        return [], [*reasons, reason]
-    paths = list(islice(_construct(route, number, exits, choices), MAX_PATHS_PER_ROUTE + 1))
+        return [], [("", unusable(reason))]
+    fits, whys = _reach(route, exits, facts)
+    if not fits:
+        return [], whys
+    ways = ways_over(route, facts)
+    if ways.refused is not None:
+        return [], [*whys, ("", ways.refused)]
+    if ways.choices:
+        whys += ways.left
+        whys += [(f"meet through exit {one}", proxied_meeting()) for one in _no_meeting(fits, ways)]
+    paths = list(islice(_construct(route, number, fits, ways), MAX_PATHS_PER_ROUTE + 1))
     if len(paths) > MAX_PATHS_PER_ROUTE:
-        reasons.append(f"only {MAX_PATHS_PER_ROUTE} of the paths over this route are considered")
-    return paths[:MAX_PATHS_PER_ROUTE], reasons
+        whys.append(("", too_many(MAX_PATHS_PER_ROUTE)))
+    return paths[:MAX_PATHS_PER_ROUTE], whys
 
 
 def _reach(
-    route: Route, vantage: Vantage, kinds: Mapping[str, Traits]
-) -> tuple[list[tuple[int, Exit]], list[str]]:
+    route: Route, exits: Mapping[tuple[str, str], _Exits], facts: Facts
+) -> tuple[_Exits, _Whys]:
     """Step 1: the exits that come out where the route begins, cheapest first."""
-    lands = landing_of(route, kinds)
-    # A Unix socket can be opened on one machine only, whatever an exit claims.
-    absurd = lands.protocol == "unix" and not lands.network.startswith("host.")
-    fits = [] if absurd else [one for one in enumerate(vantage.exits, 1) if one[1].lands == lands]
-    if not fits:
-        return [], [no_exit(lands, vantage)]
-    exits, reasons = [], []
-    for number, way_out in fits:
+    protocols = protocols_of(route, facts.kinds)
+    near: _Exits = []
+    for protocol in protocols:
+        near += exits.get((protocol, route.network), ())
+    if not near:
+        lands = [Landing(protocol, route.network) for protocol in protocols]
+        return [], [("", no_exit(lands, facts.vantage))]
+    fits: _Exits = []
+    whys: _Whys = []
+    for one in near:
         # The route is usable, so a reason can only be about the exit's own stages.
-        reason = why_unusable(way_out.stages + route.stages, kinds)
+        stages = one[1].stages
+        reason = why_unusable(stages + route.stages, facts.kinds) if stages else None
         if reason is None:
-            exits.append((number, way_out))
+            fits.append(one)
         else:
-            reasons.append(f"exit {number} to {lands} cannot be used: {reason}")
-    return sorted(exits, key=lambda one: one[1].cost), reasons
+            whys.append((f"exit {one[0]}", bad_exit(reason)))
+    return sorted(fits, key=lambda one: one[1].cost), whys
 
 
-def _return(
-    route: Route, vantage: Vantage, target: Target, policy: Policy, kinds: Mapping[str, Traits]
-) -> tuple[list[list[Crossing]], str | None]:
-    """Step 2: how each reversing stage can be crossed; a reason if one cannot."""
-    reversing = [
-        index for index, one in enumerate(route.stages) if kinds[one.kind].role == "reversing"
-    ]
-    choices = []
-    for index in reversing:
-        stage = route.stages[index]
-        traits = kinds[stage.kind]
-        reach = stage.reach
-        if reach is None and index == reversing[-1]:
-            reach = target.reach  # what the record says is behind the last one
-        ways = []
-        returns = _usable_returns(vantage.returns, reach)
-        if "dial-back" in traits.ways and returns:
-            ways.append(Crossing(index, "dial-back", returns, unknown_reach=reach is None))
-        if "relay" in traits.ways and target.relay and policy.relay:
-            ways.append(Crossing(index, "relay"))
-        if not ways:
-            why = no_way(stage, reach, vantage, target, policy, traits)
-            return [], f"stage {index + 1} ({stage}): {why}"
-        choices.append(ways)
-    return choices, None
+def _no_meeting(fits: _Exits, ways: Ways) -> list[int]:
+    """The exits that lead through others, where the route has a meeting to offer."""
+    meets = any(one.way == "meet" for few in ways.choices for one in few)
+    return [number for number, way_out in fits if way_out.stages] if meets else []
 
 
-def _usable_returns(
-    returns: Sequence[Route], reach: frozenset[Landing] | None
-) -> tuple[Route, ...]:
-    """The return routes that the far side can dial; if nobody knows, all that it might."""
-    return tuple(
-        route
-        for route in returns
-        if (lands := route.landing()) is not None
-        and (_leaves_the_machine(lands) if reach is None else lands in reach)
-    )
-
-
-def _leaves_the_machine(lands: Landing) -> bool:
-    return lands.protocol != "unix" and not lands.network.startswith("host.")
-
-
-def _construct(
-    route: Route,
-    number: int,
-    exits: Sequence[tuple[int, Exit]],
-    choices: Sequence[Sequence[Crossing]],
-) -> Iterator[Path]:
+def _construct(route: Route, number: int, exits: _Exits, ways: Ways) -> Iterable[Path]:
     """Step 3: each exit joined to the route, one path for each way of crossing it.
 
-    Dial-backs come before relays and cheap exits before dear ones, so that a limit cuts off the
+    Few relays come before many and cheap exits before dear ones, so that a limit cuts off the
     paths that would be tried last.
     """
-    for crossings in product(*choices):
-        for exit_number, way_out in exits:
-            yield Path(way_out, exit_number, route, number, crossings)
+    if not ways.choices:
+        return [Path(way_out, exit_number, route, number) for exit_number, way_out in exits]
+    return (
+        Path(way_out, exit_number, route, number, crossings)
+        for crossings in combined(ways.choices)
+        for exit_number, way_out in exits
+        if not (way_out.stages and any(one.way == "meet" for one in crossings))
+    )

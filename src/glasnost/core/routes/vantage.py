@@ -12,19 +12,23 @@ from typing import Any
 
 from glasnost.core.address import Landing, Route, Stage
 from glasnost.core.routes.limits import MAX_EXITS, MAX_RETURNS
+from glasnost.core.routes.rfc6724 import literal
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
     """One outbound path: the stages crossed on its own, and the landing where it comes out.
 
-    Without stages it is *direct*. ``source`` is the address that connections will come from.
+    Without stages it is *direct*. ``source`` is the address that connections are bound to; where
+    there is none, the system chooses among ``sources``. ``name`` is what settings call it.
     """
 
     lands: Landing
     stages: tuple[Stage, ...] = ()
     cost: float = 0
     source: str | None = None
+    sources: tuple[str, ...] = ()
+    name: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The exit in builtin types; what has its default is left out."""
@@ -33,6 +37,8 @@ class Exit:
             "stages": [str(stage) for stage in self.stages],
             "cost": self.cost,
             "source": self.source,
+            "sources": list(self.sources),
+            "name": self.name,
         }
         return {key: value for key, value in full.items() if value}
 
@@ -46,14 +52,17 @@ class Exit:
             Landing.parse(_typed(data, "lands", str, "")),
             tuple(map(Stage.parse, _texts(data, "stages"))),
             cost,
-            _typed(data, "source", (str, type(None)), None),
+            _source(data),
+            tuple(map(_literal, _texts(data, "sources"))),
+            _typed(data, "name", str, ""),
         )
 
     def __str__(self) -> str:
         via = f" through {'/'.join(map(str, self.stages))}" if self.stages else ""
         source = f" from {self.source}" if self.source else ""
         cost = f" at cost {self.cost:g}" if self.cost else ""
-        return f"{self.lands}{via}{source}{cost}"
+        name = f" ({self.name})" if self.name else ""
+        return f"{self.lands}{via}{source}{cost}{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,11 @@ class Vantage:
     def reach(self) -> frozenset[Landing]:
         """Every landing the exits come out on: what could be dialled from here."""
         return frozenset(way_out.lands for way_out in self.exits)
+
+    @property
+    def dials_back(self) -> frozenset[Landing]:
+        """What of it may be published as a reach: a dial-back leaves by no proxy."""
+        return frozenset(way_out.lands for way_out in self.exits if not way_out.stages)
 
     def as_dict(self) -> dict[str, Any]:
         """The vantage in builtin types."""
@@ -96,6 +110,16 @@ class Vantage:
         exits = [f"exit {number}: {one}" for number, one in enumerate(self.exits, 1)]
         returns = [f"return {number}: {one}" for number, one in enumerate(self.returns, 1)]
         return "\n".join([*(exits or ["no exit"]), *(returns or ["no return route"])])
+
+
+def _source(data: Mapping[str, Any]) -> str | None:
+    text = _typed(data, "source", (str, type(None)), None)
+    return None if text is None else _literal(text)
+
+
+def _literal(text: str) -> str:
+    literal(text)
+    return text
 
 
 def _typed(data: Mapping[str, Any], key: str, types: type | tuple[type, ...], default: Any) -> Any:
