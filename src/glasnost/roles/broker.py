@@ -38,13 +38,14 @@ from glasnost.core.protocols.broker_words import (
 from glasnost.core.protocols.record_rules import shown
 from glasnost.core.wire.header import TOKEN_SIZE
 from glasnost.core.wire.messages import BROKER, Codec, Failed, Message, Registered, Request
-from glasnost.errors import GlasnostError, Refused
+from glasnost.errors import Refused
 from glasnost.net.buffers import Buffers
-from glasnost.net.channel import KEEP_ALIVE, SILENCE, Channel, accept_channel
+from glasnost.net.channel import KEEP_ALIVE, SILENCE, Channel
 from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
 from glasnost.net.relay import IDLE, Relay
 from glasnost.net.waiting import Waiting
+from glasnost.roles.admission import let_in
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
 
@@ -141,19 +142,10 @@ class Broker:
     # --- channels -------------------------------------------------------------------------------
 
     async def _accept(self, incoming: Incoming) -> None:
-        try:
-            channel = await accept_channel(
-                incoming.sock,
-                self._credentials,
-                self._codec,
-                self._hear,
-                self._lost,
-                admit=self._admit,
-            )
-        except (GlasnostError, OSError) as error:  # TimeoutError is an OSError
-            log.info("%s: not let in: %s", shown(incoming.peer), shown(str(error) or "too slow"))
-            return
-        if not channel.closed:
+        channel = await let_in(
+            incoming, self._credentials, self._codec, self._hear, self._lost, self._admit, log
+        )
+        if channel is not None:
             self._number(channel)
 
     def _accepted(self, incoming: Incoming, task: asyncio.Task[None]) -> None:

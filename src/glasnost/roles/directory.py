@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from glasnost.core.protocols.directory import Asked, Directory, Effect, Event, Offered, Restored
-from glasnost.core.protocols.record_rules import LEASE, MAX_PAGE, refusal, shown
+from glasnost.core.protocols.record_rules import LEASE, MAX_PAGE, refusal
 from glasnost.core.protocols.record_table import Verified
 from glasnost.core.protocols.writes import Answer, NotWritten, Write, Written
 from glasnost.core.wire.messages import (
@@ -29,10 +29,11 @@ from glasnost.core.wire.messages import (
     Signed,
     Withdraw,
 )
-from glasnost.errors import GlasnostError, ProtocolError, Refused, TrustError, Unavailable
-from glasnost.net.channel import Channel, accept_channel
+from glasnost.errors import ProtocolError, Refused, TrustError, Unavailable
+from glasnost.net.channel import Channel
 from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
+from glasnost.roles.admission import let_in
 from glasnost.stages import TRAITS
 from glasnost.store.records import RecordStore
 from glasnost.trust.credentials import Credentials
@@ -134,19 +135,10 @@ class DirectoryServer:
     # --- channels -------------------------------------------------------------------------------
 
     async def _accept(self, incoming: Incoming) -> None:
-        try:
-            channel = await accept_channel(
-                incoming.sock,
-                self._credentials,
-                self._codec,
-                self._hear,
-                self._lost,
-                admit=self._admit,
-            )
-        except (GlasnostError, OSError) as error:  # TimeoutError is an OSError
-            log.info("%s: not let in: %s", shown(incoming.peer), shown(str(error) or "too slow"))
-            return
-        if not channel.closed:
+        channel = await let_in(
+            incoming, self._credentials, self._codec, self._hear, self._lost, self._admit, log
+        )
+        if channel is not None:
             self._channels.add(channel)
             self._per_node[channel.peer.node] += 1
 
