@@ -137,7 +137,12 @@ def test_an_unmeasured_path_stands_with_the_fastest() -> None:
     third = "public/ip4:192.0.2.3:1/service:a"
     one, other, _ = paths(f"{DIRECT},{OTHER},{third}")
     history = NOTHING.remember(Outcome(one, 0.3), now=0).remember(Outcome(other, 0.02), now=0)
-    assert routes(f"{DIRECT},{OTHER},{third}", history, 1) == [2, 3, 1]
+    all_three = target(f"{DIRECT},{OTHER},{third}")
+    answer = plan(HERE, all_three, history=history, now=1, kinds=KINDS)
+    assert [path.route_number for path in answer.candidates] == [2, 3, 1]
+    assert answer.placed(3) == (
+        "after path 2 by remembered latency: it took 300 ms, there never measured"
+    )
     answer = plan(HERE, target(f"{third},{DIRECT}"), history=history, now=1, kinds=KINDS)
     assert [path.route_number for path in answer.candidates] == [1, 2]
 

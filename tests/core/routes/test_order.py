@@ -191,3 +191,56 @@ def test_the_order_is_total_and_every_pair_is_explained(
 
 def test_there_is_a_rule_for_every_key() -> None:
     assert len(RULES) == len(Place._fields) == len({rule.name for rule in RULES})
+
+
+SENTENCES = [
+    # exits, address, what is said of the second path
+    ("unix@host.a ip4@public", f"host.a/unix:%2Fp,{DIRECT}",
+     "by same machine: on public, there on host.a"),
+    ("ip4@public", f"{DIRECT}/ccb:n:reach=ip4@public,{DIRECT}/ccb:m/service:a",
+     "by known reach: the target's reach is unknown, there the target's reach is known"),
+    ("ip4@public ip4@lab", f"{LAB},{DIRECT}", "by network order: on public, there on lab"),
+    ("ip4@public", f"{DIRECT},{DIRECT}/service:a", "by fewer stages: 2 stages, there 1 stage"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("exits, address, says", SENTENCES)
+def test_a_rule_speaks_of_both_paths(exits: str, address: str, says: str) -> None:
+    there = target(address, relay=False)
+    answer = plan(vantage(exits, RETURN4), there, kinds=KINDS)
+    assert answer.placed(2) == f"after path 1 {says}"
+
+
+RFC_SENTENCES = [
+    # sources, two destinations, what is said of the second
+    ("fe80::9 198.51.100.9", "198.51.100.1 [2001:db8::1]",
+     "2 (matching scope): our source is of another scope, there our source is of the same scope"),
+    ("fd00::9 2001:db8::9", "[2001:db8::1] [fd00::1]",
+     "6 (higher precedence): ip6:[fd00::1]:1 has precedence 3, "
+     "there ip6:[2001:db8::1]:1 has precedence 40"),
+    ("2001:db8::9 fe80::9", "[fe80::1] [2001:db8::1]",
+     "8 (smaller scope): ip6:[2001:db8::1]:1 has scope 14, there ip6:[fe80::1]:1 has scope 2"),
+    ("2001:db8::9", "[2001:db8::1] [2001:db9::1]",
+     "9 (longest matching prefix): ip6:[2001:db9::1]:1 shares 31 bits with our source, "
+     "there ip6:[2001:db8::1]:1 shares 64 bits with our source"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sources, literals, says", RFC_SENTENCES)
+def test_the_rules_of_rfc_6724_speak_of_both_literals(
+    sources: str, literals: str, says: str
+) -> None:
+    own = tuple(sources.split())
+    exits = tuple(Exit(Landing(protocol, "lab"), sources=own) for protocol in ("ip4", "ip6"))
+    routes = [f"lab/{'ip6' if '[' in one else 'ip4'}:{one}:1" for one in literals.split()]
+    answer = plan(Vantage(exits), target(",".join(routes)), kinds=KINDS)
+    assert answer.placed(2) == f"after path 1 by RFC 6724 rule {says}"
+
+
+@pytest.mark.parametrize("literal", ["ip4:192.0.2.1:1", "ip6:[2001:db8::1]:1"])
+def test_a_name_stands_where_an_ordinary_literal_does(literal: str) -> None:
+    protocol = literal[:3]
+    for first, second in ((literal, "dns:a:1"), ("dns:a:1", literal)):
+        there = target(f"public/{first},public/{second}")
+        answer = plan(vantage(f"{protocol}@public"), there, kinds=KINDS)
+        assert answer.decided_by(1, 2) == "the owner's order"

@@ -177,3 +177,15 @@ def test_a_unix_socket_is_no_way_back_for_who_is_not_said_to_reach_it() -> None:
     here = vantage("ip4@public", "lab/unix:%2Fp")
     answer = plan(here, target(f"{HERE}/mirror"), kinds=KINDS)
     assert answer.candidates == ()
+
+
+def test_a_path_tells_how_each_of_its_stages_is_crossed() -> None:
+    here = Vantage((Exit(Landing("ip4", "public"), PROXY),), (Route.parse(RETURN4),))
+    there = target(f"{HERE}/ccb:a:reach=ip4@public/ccb:b", "none")
+    path = plan(here, there, kinds=KINDS).candidates[0]
+    assert [path.crossing(index) for index in range(3)] == [None, *path.crossings]
+    assert path.how == "stage 2 dials back, stage 3 relays"
+    assert str(path) == f"ip4:198.51.100.4:1080/socks5 to {path.route} ({path.how})"
+    (direct,) = plan(vantage("ip4@public"), target(HERE), kinds=KINDS).candidates
+    assert (direct.how, str(direct)) == ("direct", HERE)
+    assert not Crossing(1, "relay").unknown_reach

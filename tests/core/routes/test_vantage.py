@@ -68,6 +68,7 @@ def test_a_vantage_survives_its_journey(vantage: Vantage) -> None:
         {"exits": [{"lands": "ip4@public", "stages": [4]}]},
         {"exits": [{"lands": "ip4@public", "cost": -1}]},
         {"exits": [{"lands": "ip4@public", "cost": float("nan")}]},
+        {"exits": [{"lands": "ip4@public", "cost": float("inf")}]},
         {"exits": [{"lands": "ip4@public", "cost": "low"}]},
         {"exits": [{"lands": "ip4@public", "source": 4}]},
         {"exits": [{"lands": "ip4@public", "source": "here"}]},
@@ -87,3 +88,11 @@ def test_what_is_no_vantage_is_refused(data: dict[str, Any]) -> None:
 
 def test_nobody_is_dialled_back_through_a_proxy() -> None:
     assert HERE.dials_back == {Landing("ip6", "public")}
+
+
+def test_a_vantage_may_have_as_much_as_is_allowed() -> None:
+    data = {
+        "exits": [{"lands": "ip4@public"}] * MAX_EXITS,
+        "returns": ["public/ip4:192.0.2.9:1"] * MAX_RETURNS,
+    }
+    assert len(Vantage.from_dict(data).returns) == MAX_RETURNS

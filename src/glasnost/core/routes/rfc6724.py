@@ -84,7 +84,7 @@ def literal(text: str) -> Literal:
     >>> literal("192.0.2.1")[1:], literal("fe80::1%eth0")[1:]
     ((14, 35, 4), (2, 40, 1))
     """
-    value = _ip6_value(text.partition("%")[0]) if ":" in text else _ip4_value(text)
+    value = _ip6_value(text) if ":" in text else _ip4_value(text)
     for prefix, shift, precedence, label in _TABLE:
         if value >> shift == prefix:
             return Literal(value, _scope(value), precedence, label)
