@@ -247,6 +247,25 @@ HINTS = [
     # name, exits, address, what the hint says
     ("another network", "ip4@public", "lab/ip4:10.0.0.1:1", "up --network lab"),
     ("another protocol", "ip4@public", "public/ip6:[2001:db8::1]:1", "met on ip4@public"),
+    (
+        "no IPv4",
+        "ip6@public",
+        "public/ip4:192.0.2.1:1",
+        "for IPv4 (and enable_ipv4 not false), name a proxy in [[exits]] that lands on ip4@public, "
+        "or have the target registered with a broker that is met on ip6@public",
+    ),
+    (
+        "no socket here",
+        "ip4@host.a",
+        "host.a/unix:%2Fp",
+        'name an exit that leads there: [[exits]] with lands = ["unix@host.a"]',
+    ),
+    (
+        "two to dial back to",
+        "ip4@public",
+        f"{HERE}/mirror:reach=ip6@lab+ip4@lab",
+        "give this host an address on ip4@lab or ip6@lab, or advertise one that leads to its port",
+    ),
     ("any protocol", "unix@host.a", "public/dns:a.example.org:1", "met on ip4@public"),
     ("no machine of ours", "ip4@public", "host.b/ip4:127.0.0.1:1", "for programs there"),
     ("nowhere to dial back", "ip4@public", f"{HERE}/mirror:reach=ip6@lab", "address on ip6@lab"),
