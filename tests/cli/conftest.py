@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,11 +154,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cli")
 
 
+#: What `up` serves itself. They are published in the moments after it says that it runs.
+OWN_NAMES = ("authority.cm", "broker.cm", "directory.cm")
+PATIENCE = 30.0
+
+
 @pytest.fixture(scope="module")
 def host(place: Path) -> Iterator[Shell]:
-    """A host called ``cm`` on which `glasnost up` runs."""
+    """A host called ``cm`` on which `glasnost up` runs, and whose own names are published."""
     shell = Shell(place / "cm")
     with shell.running("up", "--name", "cm", "--port", "0", ready="and agent on port"):
+        deadline = time.monotonic() + PATIENCE
+        while not all(name in shell.run("ls").out for name in OWN_NAMES):
+            assert time.monotonic() < deadline, "the host's own names were not published"
         yield shell
 
 
