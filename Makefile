@@ -26,7 +26,7 @@ check:  ## format, lint, types
 lab:    ## a lab to look around in
 	@tools/run python -m glasnost.testing.lab $(ARGS)
 
-bench:  ## the measurements
+bench:  ## the measurements (ARGS="port relay": only these)
 	@tools/run python -m benchmarks $(ARGS)
 
 fuzz:   ## the fuzz tests with many examples (FUZZ_EXAMPLES, default 100000)

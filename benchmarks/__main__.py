@@ -1,35 +1,59 @@
-"""Runs every benchmark, prints one table, and leaves the figures in ``build/bench.json``."""
+"""Runs the benchmarks that are named, or all; prints one table, and leaves the figures in
+``build/bench.json``: ``make bench``, ``make bench ARGS="port relay"``."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
+import os
+import platform
 import sys
-from dataclasses import asdict
+import time
 from pathlib import Path
 
 from benchmarks import addresses, matching, planning, port, relay
-from benchmarks.figures import Figure
+from benchmarks.figures import HEAD, Figure
 from glasnost.cli.output import table
+
+#: Each has a ``measure()`` that gives its figures. In the order in which they run.
+BENCHMARKS = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (addresses, matching, planning, port, relay)
+}
+OUT = Path("build/bench.json")
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    names = parser.parse_args().names or list(BENCHMARKS)
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        parser.error(f"no such benchmark: {unknown[0]} (there are: {', '.join(BENCHMARKS)})")
     # Between two sessions of a shell nice does nothing while the kernel groups by session.
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text("-20")
     figures: list[Figure] = []
-    for bench in (addresses, matching, planning, port, relay):
-        print(f"{bench.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
-        figures += bench.measure()
-    rows = [
-        [one.what, f"{one.ours:,.1f}", f"{one.baseline:,.1f}", one.unit, f"{one.ratio:.2f}"]
-        for one in figures
-    ]
-    print(table(["what", "ours", "baseline", "unit", "ratio"], rows))
-    out = Path("build/bench.json")
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps([asdict(one) | {"ratio": one.ratio} for one in figures], indent=2))
+    for name in names:
+        begun = time.monotonic()
+        print(f"{name} …", end=" ", file=sys.stderr, flush=True)
+        figures += BENCHMARKS[name].measure()
+        print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
+    print(table(HEAD, [one.row() for one in figures]))
+    OUT.parent.mkdir(exist_ok=True)
+    document = {"machine": machine(), "figures": [one.as_dict() for one in figures]}
+    OUT.write_text(json.dumps(document, indent=2) + "\n")
     return 0
+
+
+def machine() -> dict[str, object]:
+    """Where it was measured, without which absolute figures say little."""
+    return {
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg()[0],
+    }
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import ROUNDS, Figure, medians, process
+from benchmarks.figures import ROUNDS, Figure, process
 from glasnost.core.address import Address
 
 COUNT = 100_000
@@ -42,12 +42,12 @@ APART = (
 def measure() -> list[Figure]:
     """Time of one address read and printed, and bytes of one that is kept."""
     figures = [
-        Figure(f"address read and printed, {name}", "us", *_times(route))
+        Figure.of_pairs(f"address read and printed, {name}", "us", _times(route))
         for name, route in ROUTES.items()
     ]
     for name, three in (("as published", PUBLISHED), ("nothing shared", APART)):
         ours, split = (_memory(three, keep) for keep in ("address", "split"))
-        figures.append(Figure(f"address of three routes kept, {name}", "bytes", ours, split))
+        figures.append(Figure(f"address of three routes kept, {name}", "bytes", [ours], [split]))
     return figures
 
 
@@ -56,9 +56,9 @@ def texts(pattern: str) -> Iterator[str]:
     return (pattern.format(n >> 8 & 255, n & 255, n) for n in range(COUNT))
 
 
-def _times(pattern: str) -> tuple[float, float]:
+def _times(pattern: str) -> list[tuple[float, float]]:
     given = list(texts(pattern))
-    return medians([(_time(_parse_str, given), _time(_split_join, given)) for _ in range(ROUNDS)])
+    return [(_time(_parse_str, given), _time(_split_join, given)) for _ in range(ROUNDS)]
 
 
 def _time(work: Callable[[str], str], given: list[str]) -> float:

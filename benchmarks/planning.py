@@ -11,7 +11,7 @@ import gc
 import time
 from collections.abc import Callable
 
-from benchmarks.figures import ROUNDS, Figure, medians
+from benchmarks.figures import ROUNDS, Figure
 from glasnost.core.address import Address, Landing, Route, parse_reach
 from glasnost.core.routes import NOTHING, Exit, History, Outcome, Plan, Target, Vantage, plan
 from glasnost.stages import TRAITS
@@ -57,7 +57,7 @@ def measure() -> list[Figure]:
     return [
         _figure("plan of 8 routes, nothing remembered", _plan, targets),
         _figure("plan of 8 routes, every path remembered", _with(history), targets[:100]),
-        Figure("plan of 8 routes put in words", "us", *_words(plans, targets[:200])),
+        Figure.of_pairs("plan of 8 routes put in words", "us", _words(plans, targets[:200])),
     ]
 
 
@@ -79,11 +79,11 @@ def _remembered(targets: list[Target]) -> History:
 
 def _figure(what: str, work: Callable[[Target], object], targets: list[Target]) -> Figure:
     rounds = [(_time(work, targets), _time(_bare_rule, targets)) for _ in range(ROUNDS)]
-    return Figure(what, "us", *medians(rounds))
+    return Figure.of_pairs(what, "us", rounds)
 
 
-def _words(plans: list[Plan], targets: list[Target]) -> tuple[float, float]:
-    return medians([(_time(str, plans), _time(_bare_rule, targets)) for _ in range(ROUNDS)])
+def _words(plans: list[Plan], targets: list[Target]) -> list[tuple[float, float]]:
+    return [(_time(str, plans), _time(_bare_rule, targets)) for _ in range(ROUNDS)]
 
 
 def _time(work: Callable[..., object], given: list[Target] | list[Plan]) -> float:

@@ -14,7 +14,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.figures import ROUNDS, Figure, cpu_seconds, medians, process
+from benchmarks.figures import ROUNDS, Figure, at_least, at_most, cpu_seconds, process
 from glasnost.cli.init import make_pool
 from glasnost.core.wire.header import Answer, Call, encode_answer, encode_call
 from glasnost.core.wire.messages import Offer
@@ -56,9 +56,11 @@ def measure() -> list[Figure]:
                 other = asyncio.run(load(direct_port, len(REPLY), CONNECTIONS // 4, 1))
                 alone.append((one / CONNECTIONS * 4e6, other / CONNECTIONS * 4e6))
     return [
-        Figure("new connections, 64 at a time", "1/s", *medians(rates)),
-        Figure("CPU of the port, of the direct service", "us each", *medians(cpus)),
-        Figure("one connection alone", "us", *medians(alone)),
+        Figure.of_pairs("new connections, 64 at a time", "1/s", rates, at_least(0.9)),
+        Figure.of_pairs(
+            "CPU of the port, of the direct service", "us each", cpus, at_most(18, of="ours")
+        ),
+        Figure.of_pairs("one connection alone", "us", alone, at_most(40, of="added")),
     ]
 
 
