@@ -115,23 +115,23 @@ class StageFailed(GlasnostError):
 class ConnectFailed(GlasnostError):
     """No route led to the endpoint.
 
-    ``plan`` is what was considered, ``attempts`` one sentence for each path that was tried,
-    ``discarded`` one for each route that was not. The attempts' own exceptions hang below as an
-    `ExceptionGroup`.
+    ``plan`` is what was considered, ``traces`` has one `core.routes.trace.Trace` for each path
+    that was tried, whose text is a sentence, ``discarded`` one sentence for each route that was
+    not. The attempts' own exceptions hang below as an `ExceptionGroup`.
     """
 
     def __init__(
-        self, name: str, plan: object, attempts: Sequence[str], discarded: Sequence[str]
+        self, name: str, plan: object, traces: Sequence[object], discarded: Sequence[str]
     ) -> None:
-        super().__init__(name, plan, tuple(attempts), tuple(discarded))
+        super().__init__(name, plan, tuple(traces), tuple(discarded))
         self.name = name
         self.plan = plan
-        self.attempts = tuple(attempts)
+        self.traces = tuple(traces)
         self.discarded = tuple(discarded)
 
     def __str__(self) -> str:
         lines = [f"no route leads to {self.name}"]
-        lines += [f"  tried: {line}" for line in self.attempts]
+        lines += [f"  tried: {trace}" for trace in self.traces]
         lines += [f"  not used: {line}" for line in self.discarded]
         return "\n".join(lines)
 

@@ -30,7 +30,7 @@ from glasnost.roles.agent_client import Link
 from glasnost.roles.dialler import CONNECT_TIMEOUT, Connected, connect, in_time, target_of
 from glasnost.roles.embedded import embedded_agent, release
 from glasnost.roles.experience import Experience
-from glasnost.roles.finish import dispose, finish, finish_blocking
+from glasnost.roles.finish import deed, dispose, finish, finish_blocking
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.server import Server, StreamHandler
@@ -164,6 +164,7 @@ class Node:
             experience=_experiences.setdefault(self._run, Experience()),
             delay=self._settings.attempt_delay,
             timeout=timeout,
+            deed=deed(record),
         )
 
     async def explain(self, name: str) -> Plan:

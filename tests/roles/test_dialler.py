@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from glasnost.core.address import Address, Landing
-from glasnost.core.routes import Exit, Target, Vantage
+from glasnost.core.routes import Exit, Target, Trace, Vantage
 from glasnost.core.wire.header import Answer, encode_answer
 from glasnost.core.wire.messages import Record
 from glasnost.errors import ConnectFailed, Refused, StageFailed, Unavailable
@@ -80,12 +80,17 @@ def test_each_attempt_that_failed_has_a_line_with_its_route_and_stage() -> None:
                 )
             await answering
         error = caught.value
-        first, second = error.attempts
+        first, second = map(str, error.traces)
         assert re.fullmatch(
             r"route 1, stage 1 \(ip4:127\.0\.0\.1:\d+\): connection refused after \d+ ms", first
         )
         said = r"route 2, stage 2 \(service:web\): no service 'web' is here after \d+ ms"
         assert re.fullmatch(said, second)
+        traces = [one for one in error.traces if isinstance(one, Trace)]
+        assert [[span.deed for span in one.spans] for one in traces] == [
+            ["connect"],
+            ["connect", "send header", "accept"],
+        ]
         [discarded] = error.discarded
         assert discarded.startswith("route 3 lab/ip4:10.0.0.1:9618/service:web: ")
         lines = str(error).splitlines()
@@ -110,7 +115,7 @@ def test_a_black_hole_is_named_with_the_stage_that_did_not_answer() -> None:
                 socket.socket.close,
                 timeout=0.05,
             )
-        [line] = caught.value.attempts
+        [line] = map(str, caught.value.traces)
         assert re.fullmatch(r"route 1, stage 2 \(service:web\): no answer after \d+ ms", line)
 
     play(scenario)
@@ -129,8 +134,10 @@ def test_the_first_that_is_accepted_wins_and_tells_of_the_others() -> None:
                 socket.socket.close,
             )
             assert connected.path.route_number == 2 and connected.begun == 2
-            [told] = connected.attempts
-            assert "connection refused" in told
+            assert [span.deed for span in connected.trace.spans] == ["connect", "accept"]
+            assert 0 < connected.trace.seconds <= connected.total
+            [told] = connected.failed
+            assert told.why == "connection refused"
             connected.result.close()
 
     play(scenario)
@@ -141,7 +148,7 @@ def test_no_route_at_all() -> None:
         nowhere = target("lab/ip4:10.0.0.1:9618/service:web")
         with pytest.raises(ConnectFailed) as caught:
             await connect("web.node7", nowhere, VANTAGE, Means(), as_socket, socket.socket.close)
-        assert not caught.value.attempts and len(caught.value.discarded) == 1
+        assert not caught.value.traces and len(caught.value.discarded) == 1
 
     play(scenario)
 

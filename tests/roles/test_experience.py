@@ -69,9 +69,9 @@ async def test_a_closed_door_is_tried_last_the_next_time() -> None:
     with listener() as there:
         target = to(closed_port(), there.getsockname()[1])
         first = await dial(target, known)
-        assert (first.path.route_number, len(first.attempts)) == (2, 1)
+        assert (first.path.route_number, len(first.failed)) == (2, 1)
         second = await dial(target, known)
-    assert (second.path.route_number, second.attempts) == (2, ())
+    assert (second.path.route_number, second.failed) == (2, ())
     assert second.plan.candidates[0].route_number == 2
     assert "remembered failures" in second.plan.placed(2)
 

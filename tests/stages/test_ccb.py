@@ -21,6 +21,7 @@ from glasnost.net.port import Incoming
 from glasnost.net.sockets import connect_tcp
 from glasnost.roles.agent.replies import LocalExpectation, Replies
 from glasnost.stages import Means
+from glasnost.stages.shared import SharedChannels
 from glasnost.stages.walk import walk
 from glasnost.trust.credentials import Credentials
 from tests.net.pairs import agent, turns, until
@@ -75,10 +76,17 @@ class Scene:
         return self.expected[-1]
 
     def start(self, way: Way = "dial-back", **means: Any) -> asyncio.Task[socket.socket]:
+        self.deeds: list[tuple[int, str]] = []
+        seen = self.deeds
         crossed = crossing(2, way, f"public/ip4:{PUBLIC}:{self.home.number}")
         front = f"public/ip4:127.0.0.1:{self.broker.door.number}/service:broker"
         on = path(f"{front}/ccb:node7", crossed)
-        return asyncio.ensure_future(walk(on, dataclasses.replace(self.means, **means)))
+        crossing_it = walk(
+            on,
+            dataclasses.replace(self.means, **means),
+            reached=lambda index, deed: seen.append((index, deed)),
+        )
+        return asyncio.ensure_future(crossing_it)
 
     async def asked(self) -> tuple[Channel, Request]:
         async with asyncio.timeout(10):
@@ -269,6 +277,24 @@ def test_a_leg_goes_the_same_way_with_its_token() -> None:
     play(scenario)
 
 
+def test_two_paths_share_one_connection_to_their_broker_and_say_so() -> None:
+    async def scenario() -> None:
+        async with scene() as one:
+            shared = SharedChannels()
+            first, opened = one.start("relay", shared=shared), one.deeds
+            await one.asked()
+            second, waited = one.start("relay", shared=shared), one.deeds
+            await one.asked()
+            assert (2, "TLS with broker") in opened
+            assert waited == [(2, ""), (2, "share connection to broker"), (2, "ask for relay")]
+            for walking in (first, second):
+                walking.cancel()
+            await asyncio.wait([first, second])
+            shared.close()
+
+    play(scenario)
+
+
 def test_a_broker_that_answers_strangely_or_refuses_to_relay() -> None:
     async def scenario() -> None:
         for answer, kind in ((Done, ProtocolError), (Failed, Refused)):
@@ -321,8 +347,18 @@ def test_only_a_broker_is_asked() -> None:
 # --- with a real broker and a real target ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["dial-back", "relay"])
-def test_through_a_real_broker(way: Way) -> None:
+#: What is said to be done on the way, with the index of the stage: first to the broker.
+TO_BROKER = [(2, ""), (0, "connect"), (1, "send header"), (2, "TLS with broker")]
+DEEDS: list[tuple[Way, list[tuple[int, str]]]] = [
+    ("dial-back", [(2, "dial-back"), (3, "send header")]),
+    ("relay", [(2, "ask for relay"), (0, "connect"), (1, "send header"), (3, "send header")]),
+]
+
+
+@pytest.mark.parametrize(("way", "deeds"), DEEDS)
+def test_through_a_real_broker(way: Way, deeds: list[tuple[int, str]]) -> None:
+    seen: list[tuple[int, str]] = []
+
     async def scenario() -> None:
         async with world() as one:
             replies = Replies()
@@ -335,7 +371,9 @@ def test_through_a_real_broker(way: Way) -> None:
             front = f"public/ip4:127.0.0.1:{one.site.door.number}/service:broker"
             on = path(f"{front}/ccb:node7/service:echo", crossed)
             async with asyncio.timeout(10):
-                sock = await walk(on, Means(agent(), expect))
+                sock = await walk(
+                    on, Means(agent(), expect), reached=lambda *told: seen.append(told)
+                )
                 incoming = await one.door.arrived.get()
             with sock, incoming.sock:
                 assert incoming.call == Call(to="echo")
@@ -345,3 +383,4 @@ def test_through_a_real_broker(way: Way) -> None:
             assert not len(replies)
 
     play(scenario)
+    assert seen == TO_BROKER + deeds

@@ -24,10 +24,11 @@ def test_every_call_is_written_in_its_place() -> None:
     async def scenario() -> None:
         door = Door()
         on = path(f"public/ip4:127.0.0.1:{door.number}/service:gate/service:web")
-        seen: list[int] = []
-        with await walk(on, Means(), reached=seen.append):
+        seen: list[tuple[int, str]] = []
+        with await walk(on, Means(), reached=lambda *told: seen.append(told)):
             first = await door.arrived.get()
-            assert first.call == Call(to="gate") and seen == [0, 1, 2]
+            assert first.call == Call(to="gate")
+            assert seen == [(0, "connect"), (1, "send header"), (2, "send header")]
             door.port.serve(first.sock, "")  # behind the first call stands the second
             second = await door.arrived.get()
             assert second.call == Call(to="web")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from glasnost.core.address import Address, parse_reach
-from glasnost.core.routes import Outcome, Path, Plan, Policy, Target, Vantage, plan
+from glasnost.core.routes import Mark, Outcome, Path, Plan, Policy, Target, Trace, Vantage, plan
 from glasnost.core.wire.messages import Record, may_be_relayed
 from glasnost.errors import ConnectFailed, GlasnostError, StageFailed, Unavailable
 from glasnost.net.race import ATTEMPT_DELAY, Failure, Lost, Won, race
@@ -25,22 +25,28 @@ from glasnost.stages.walk import sentence, walk
 
 T = TypeVar("T")
 
+#: What an endpoint does at the end of a path, in general.
+ACCEPT = "accept"
 #: One overall deadline for a connect, seconds: a few paths, each with a few round trips.
 CONNECT_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True)
 class Connected(Generic[T]):
-    """A connection, the path it took, and the story before: ``begun`` paths were tried at all,
-    ``attempts`` has one sentence for each that failed first, ``total`` is all the time in
-    seconds."""
+    """A connection, how the path it took was walked, and the story before: ``begun`` paths were
+    tried at all, ``failed`` are those that failed first, ``total`` is all the time in seconds."""
 
     result: T
-    path: Path
+    trace: Trace
     plan: Plan
     begun: int
-    attempts: tuple[str, ...]
+    failed: tuple[Trace, ...]
     total: float
+
+    @property
+    def path(self) -> Path:
+        """The path it took."""
+        return self.trace.path
 
 
 def target_of(record: Record) -> Target:
@@ -62,13 +68,15 @@ async def connect(
     experience: Experience | None = None,
     delay: float = ATTEMPT_DELAY,
     timeout: float = CONNECT_TIMEOUT,
+    deed: str = ACCEPT,
 ) -> Connected[T]:
     """Race the paths to ``target``, best first.
 
     ``finish`` owns the raw stream at the end of a path and makes of it what the caller wants: it
-    must fail where the endpoint has not accepted. ``dispose`` closes what lost. Raises
-    `ConnectFailed`, which holds the plan and a sentence for every attempt. What came of each is
-    remembered in ``experience``, and what was remembered there counts.
+    must fail where the endpoint has not accepted; ``deed`` says in a word or two what it does.
+    ``dispose`` closes what lost. Raises `ConnectFailed`, which holds the plan and a trace of every
+    attempt. What came of each is remembered in ``experience``, and what was remembered there
+    counts.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -78,20 +86,21 @@ async def connect(
         delay = known.delay(considered.candidates[0], delay)
     shared = SharedChannels()
     means = dataclasses.replace(means, shared=shared)
-    attempts = [_Attempt(path, means, finish) for path in considered.candidates]
+    attempts = [Attempt(path, means, finish, deed) for path in considered.candidates]
     try:
         won = await race([one.run for one in attempts], dispose, delay, timeout)
     except Lost as lost:
         known.learn(attempts[one.index].failed(one) for one in lost.failures)
-        told = tuple(attempts[one.index].tell(one) for one in lost.failures)
+        traces = [attempts[one.index].trace(one) for one in lost.failures]
         discarded = [str(one) for one in considered.rejected]
-        raise ConnectFailed(name, considered, told, discarded) from _causes(name, lost)
+        raise ConnectFailed(name, considered, traces, discarded) from _causes(name, lost)
     finally:
         shared.close()
-    known.learn(_outcomes(attempts, won, loop.time()))
-    told = tuple(attempts[one.index].tell(one) for one in won.failures)
-    path = considered.candidates[won.index]
-    return Connected(won.result, path, considered, won.begun, told, loop.time() - started)
+    now = loop.time()
+    known.learn(_outcomes(attempts, won, now))
+    failed = tuple(attempts[one.index].trace(one) for one in won.failures)
+    trace = attempts[won.index].trace()
+    return Connected(won.result, trace, considered, won.begun, failed, now - started)
 
 
 async def in_time(asking: Awaitable[T], name: str, timeout: float) -> tuple[T, float]:
@@ -107,39 +116,52 @@ async def in_time(asking: Awaitable[T], name: str, timeout: float) -> tuple[T, f
     return answer, until - loop.time()
 
 
-class _Attempt(Generic[T]):
-    """One path on the way, and how far it came."""
+class Attempt(Generic[T]):
+    """One path on the way, and how far it came. ``finish`` and ``deed`` as for `connect`."""
 
     def __init__(
-        self, path: Path, means: Means, finish: Callable[[socket.socket], Awaitable[T]]
+        self,
+        path: Path,
+        means: Means,
+        finish: Callable[[socket.socket], Awaitable[T]],
+        deed: str = ACCEPT,
     ) -> None:
-        self._path, self._means, self._finish = path, means, finish
-        self._at = 0
-        #: When it began, by the loop's clock; None: it has not.
-        self._begun: float | None = None
+        self._path, self._means, self._finish, self._deed = path, means, finish, deed
+        #: What has begun so far, by the loop's clock.
+        self._marks: list[Mark] = []
+        self._ended: float | None = None
 
     async def run(self) -> T:
-        self._begun = asyncio.get_running_loop().time()
-        sock = await walk(self._path, self._means, reached=self._reached)
+        loop = asyncio.get_running_loop()
         try:
-            return await self._finish(sock)
-        except (OSError, GlasnostError) as error:
-            raise self._failure(sentence(error)) from error
+            sock = await walk(self._path, self._means, reached=self._reached)
+            self._reached(len(self._path.route.stages) - 1, self._deed)
+            try:
+                return await self._finish(sock)
+            except (OSError, GlasnostError) as error:
+                raise self._failure(sentence(error)) from error
+        finally:
+            self._ended = loop.time()
 
-    def _reached(self, index: int) -> None:
-        self._at = index
+    def _reached(self, index: int, deed: str) -> None:
+        if self._ended is None:  # else we open a channel for another path's sake
+            self._marks.append(Mark(asyncio.get_running_loop().time(), index, deed))
+
+    @property
+    def _at(self) -> int:
+        return self._marks[-1].index if self._marks else 0
 
     def _failure(self, why: str) -> StageFailed:
         return StageFailed(self._at + 1, str(self._path.route.stages[self._at]), why)
 
-    def tell(self, failure: Failure) -> str:
-        """``route 2, stage 3 (ccb:node7): no target is registered as "node7" after 41 ms``."""
-        ways = ", ".join(crossing.way for crossing in self._path.crossings)
-        how = f" by {ways}" if ways else ""
+    def trace(self, failure: Failure | None = None) -> Trace:
+        """How it went, now that it has ended, by success or by ``failure``."""
+        ended = self._ended or 0.0  # it may have been cancelled before its first step
+        if failure is None:
+            return Trace.of(self._path, self._marks, ended)
         why = failure.error
-        reason = why if isinstance(why, StageFailed) else self._failure(sentence(why))
-        told = f"route {self._path.route_number}{how}, {reason}"
-        return f"{told} after {failure.seconds * 1000:.0f} ms"
+        failed = why if isinstance(why, StageFailed) else self._failure(sentence(why))
+        return Trace.of(self._path, self._marks, ended, failed.number, failed.why)
 
     def failed(self, failure: Failure) -> Outcome:
         """What is to be remembered of a failure: the stage that could not be crossed."""
@@ -149,12 +171,12 @@ class _Attempt(Generic[T]):
 
     def went(self, now: float, *, won: bool) -> Outcome | None:
         """What is to be remembered of an attempt that did not fail; nothing of one not begun."""
-        if self._begun is None:
+        if not self._marks:
             return None
-        return Outcome(self._path, now - self._begun, overtaken=not won)
+        return Outcome(self._path, now - self._marks[0].at, overtaken=not won)
 
 
-def _outcomes(attempts: Sequence[_Attempt[T]], won: Won[T], now: float) -> Iterator[Outcome]:
+def _outcomes(attempts: Sequence[Attempt[T]], won: Won[T], now: float) -> Iterator[Outcome]:
     """What came of each attempt of a race that was won. Of those that had not ended, only the
     ones before the winner were overtaken: the others began later."""
     failed = {one.index for one in won.failures}

@@ -13,6 +13,7 @@ from glasnost.net.blocking import secure_blocking
 from glasnost.net.bridge import Stream
 from glasnost.net.exact import read_answer
 from glasnost.net.tls import TlsTransport, secure
+from glasnost.roles.dialler import ACCEPT
 from glasnost.trust.credentials import Credentials
 
 
@@ -21,6 +22,11 @@ async def finish(sock: socket.socket, record: Record, credentials: Credentials) 
     if record.protection != "plain":
         return await secure(sock, credentials.client_context(), server_name=record.name)
     return await _plain(sock)
+
+
+def deed(record: Record) -> str:
+    """What that is, in a word or two."""
+    return ACCEPT if record.protection == "plain" else "TLS handshake"
 
 
 def dispose(stream: Stream) -> None:

@@ -51,12 +51,17 @@ class Means:
     shared: SharedChannels | None = None
 
 
+def _untold(deed: str) -> None:
+    """Nobody need know what a step is doing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One stage of one path, about to be crossed.
 
     ``relay`` is the token to call with, where this is the last stage before a broker's relay.
     ``reopen`` opens the stages before this one (once more, perhaps), with such a token or none.
+    ``doing`` is told of what begins, where crossing this stage is several things.
     """
 
     path: Path
@@ -65,6 +70,7 @@ class Step:
     means: Means
     reopen: Callable[[bytes], Awaitable[socket.socket]]
     relay: bytes = b""
+    doing: Callable[[str], None] = _untold
 
     @property
     def crossing(self) -> Crossing:
@@ -83,10 +89,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A stage kind, as the table of kinds holds it."""
+    """A stage kind, as the table of kinds holds it. ``deed`` is what crossing it begins with, in a
+    word or two, for whoever times it; empty: it says by `Step.doing`."""
 
     traits: Traits
     cross: Callable[[Step, socket.socket | None], Awaitable[socket.socket]]
+    deed: str = "cross"
 
 
 Kinds = Mapping[str, Kind]

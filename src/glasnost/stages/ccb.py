@@ -27,6 +27,8 @@ async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
     assert sock is None, "a reversing stage finds its own way to its broker"
     shared = step.means.shared or SharedChannels()
     try:
+        if shared.has(step.prefix):
+            step.doing("share connection to broker")
         broker = await shared.get(step.prefix, functools.partial(_open, step))
         if step.crossing.way == "relay":
             return await _relay(step, broker)
@@ -42,11 +44,13 @@ async def _open(step: Step) -> Channel:
     if credentials is None:
         raise Unavailable("this host has joined no pool, and brokers serve members only")
     sock = await step.reopen(b"")
+    step.doing("TLS with broker")
     return await open_channel(sock, credentials, "broker.*", _CODEC, timeout=step.means.timeout)
 
 
 async def _relay(step: Step, broker: Channel) -> socket.socket:
     timeout = step.means.timeout
+    step.doing("ask for relay")
     request = Request(contact=step.stage.args[0], way="relay", timeout=timeout)
     answer = await broker.ask(request, timeout)
     if not isinstance(answer, Relay):
@@ -59,6 +63,7 @@ async def _dial_back(step: Step, broker: Channel) -> socket.socket:
     timeout = step.means.timeout
     if step.means.expect is None:
         raise Unavailable("this client has no port that a target could dial back to")
+    step.doing("dial-back")
     expectation = await step.means.expect(timeout)
     returns = tuple(str(route) for route in step.crossing.returns)
     request = Request(
@@ -103,4 +108,5 @@ CCB = Kind(
         ways=frozenset({"dial-back", "relay"}),
     ),
     cross,
+    deed="",
 )

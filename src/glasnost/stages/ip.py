@@ -16,5 +16,5 @@ async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
     return await connect_tcp(host, int(port), step.path.exit.source)
 
 
-IP4 = Kind(Traits(role="origin", protocol="ip4"), cross)
-IP6 = Kind(Traits(role="origin", protocol="ip6"), cross)
+IP4 = Kind(Traits(role="origin", protocol="ip4"), cross, "connect")
+IP6 = Kind(Traits(role="origin", protocol="ip6"), cross, "connect")

@@ -25,4 +25,4 @@ async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
     return sock
 
 
-SERVICE = Kind(Traits(role="forward"), cross)
+SERVICE = Kind(Traits(role="forward"), cross, "send header")

@@ -21,6 +21,10 @@ class SharedChannels:
     def __repr__(self) -> str:
         return f"<SharedChannels {len(self._opening)}>"
 
+    def has(self, key: Hashable) -> bool:
+        """Whether it is open, or being opened by another path."""
+        return key in self._opening
+
     async def get(self, key: Hashable, opener: Callable[[], Awaitable[Channel]]) -> Channel:
         """The channel, or why it could not be opened. Who stops waiting stops nobody else."""
         opening = self._opening.get(key)

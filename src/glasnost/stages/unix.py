@@ -29,4 +29,4 @@ def _resolved(path: str) -> tuple[str, str]:
     return path, os.path.dirname(path)
 
 
-UNIX = Kind(Traits(role="origin", protocol="unix"), cross)
+UNIX = Kind(Traits(role="origin", protocol="unix"), cross, "connect")

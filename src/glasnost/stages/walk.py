@@ -17,7 +17,7 @@ from glasnost.stages import KINDS
 from glasnost.stages.base import Means, Step
 
 
-def _nowhere(index: int) -> None:
+def _nowhere(index: int, deed: str) -> None:
     """Nobody need know how far a walk has come."""
 
 
@@ -26,25 +26,27 @@ async def walk(
     means: Means,
     stop: int | None = None,
     relay: bytes = b"",
-    reached: Callable[[int], None] = _nowhere,
+    reached: Callable[[int, str], None] = _nowhere,
 ) -> socket.socket:
     """The raw stream at the end of a path, every header written; it is the caller's to close.
 
     With ``stop``, only the stages before that index; with ``relay``, the last call before it
-    carries that token. ``reached`` is told the index of each stage before it is crossed. Raises
-    `StageFailed`, its cause below it.
+    carries that token. ``reached`` is told the index of each stage before it is crossed, and what
+    is done there first. Raises `StageFailed`, its cause below it.
     """
     stages = path.route.stages[:stop]
     called = bool(stages) and stages[-1].kind == "service"
     sock: socket.socket | None = None
     for index in range(_start(stages), len(stages)):
         stage = stages[index]
-        reached(index)
+        kind = KINDS[stage.kind]
+        reached(index, kind.deed)
         token = relay if called and index == len(stages) - 1 else b""
         reopen = functools.partial(walk, path, means, index, reached=reached)
-        step = Step(path, index, stage, means, reopen, token)
+        doing = functools.partial(reached, index)
+        step = Step(path, index, stage, means, reopen, token, doing)
         try:
-            sock = await KINDS[stage.kind].cross(step, sock)
+            sock = await kind.cross(step, sock)
         except StageFailed:
             raise  # on the way to a broker: it names the stage already
         except (OSError, GlasnostError) as error:

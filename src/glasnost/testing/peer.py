@@ -71,7 +71,12 @@ async def fetch(name: str, size: int) -> dict[str, Any]:
             connected = await node.connect(name)
         except ConnectFailed as error:
             took = time.monotonic() - begun
-            return {"ok": False, "error": str(error), "seconds": took, "tried": error.attempts}
+            return {
+                "ok": False,
+                "error": str(error),
+                "seconds": took,
+                "tried": [*map(str, error.traces)],
+            }
         reader, writer = await streams(connected.result)
         own = payload(size)
         writer.write(_SIZE.pack(size))
@@ -93,7 +98,7 @@ async def fetch(name: str, size: int) -> dict[str, Any]:
             "connected": connected.total,
             "first_byte": first_byte,
             "seconds": time.monotonic() - begun,
-            "tried": connected.attempts,
+            "tried": [*map(str, connected.failed)],
             "plan": connected.plan.as_dict(),
         }
 

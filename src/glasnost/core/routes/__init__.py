@@ -12,6 +12,7 @@ from glasnost.core.routes.order import RULES
 from glasnost.core.routes.path import Crossing, Path, Rejected, Target
 from glasnost.core.routes.plan import plan
 from glasnost.core.routes.policy import Policy
+from glasnost.core.routes.trace import Mark, Span, Trace
 from glasnost.core.routes.traits import Role, Traits, Way
 from glasnost.core.routes.vantage import Exit, Vantage
 
@@ -22,6 +23,7 @@ __all__ = [
     "Endpoint",
     "Exit",
     "History",
+    "Mark",
     "Matrix",
     "Outcome",
     "Path",
@@ -29,7 +31,9 @@ __all__ = [
     "Policy",
     "Rejected",
     "Role",
+    "Span",
     "Target",
+    "Trace",
     "Traits",
     "Vantage",
     "Verdict",

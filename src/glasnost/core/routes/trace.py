@@ -1,0 +1,94 @@
+"""What came of one path that was tried: what was done at each stage, and for how long.
+
+No clock is read here: who walks a path marks when each thing begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from glasnost.core.routes.path import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something began: when, at which stage of the route (from 0), and what, in a few words. No
+    word: that stage waits for others to be crossed, or to be crossed once more."""
+
+    at: float
+    index: int
+    deed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What was done at one stage (counted from 1), and how many seconds passed until the next
+    thing was begun.
+
+    What is sent without waiting has hardly any: its answer comes in a later span, with whatever
+    is waited for there.
+    """
+
+    number: int
+    stage: str
+    deed: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One path on its way, in ``seconds``; ``why`` it did not lead there (empty: it did), and
+    then the ``number`` of the stage that failed, which is that of the last span otherwise."""
+
+    path: Path
+    spans: tuple[Span, ...]
+    seconds: float
+    number: int
+    why: str = ""
+
+    @classmethod
+    def of(
+        cls, path: Path, marks: Sequence[Mark], ended: float, number: int = 0, why: str = ""
+    ) -> Trace:
+        """From marks, the first of which is the beginning, and the moment of the end."""
+        ends = [*(mark.at for mark in marks[1:]), ended]
+        spans = tuple(
+            Span(mark.index + 1, str(path.route.stages[mark.index]), mark.deed, end - mark.at)
+            for mark, end in zip(marks, ends, strict=False)
+            if mark.deed
+        )
+        begun = marks[0].at if marks else ended
+        return cls(path, spans, ended - begun, number or (spans[-1].number if spans else 1), why)
+
+    @property
+    def stage(self) -> str:
+        """The stage that ``number`` says."""
+        return str(self.path.route.stages[self.number - 1])
+
+    def as_dict(self) -> dict[str, Any]:
+        """In builtin types."""
+        failed = {"stage": self.number, "text": self.stage, "why": self.why}
+        return {
+            "route": str(self.path.route),
+            "route_number": self.path.route_number,
+            "exit": str(self.path.exit),
+            "how": self.path.how,
+            "reached": not self.why,
+            "seconds": self.seconds,
+            "stages": [
+                {"stage": one.number, "text": one.stage, "did": one.deed, "seconds": one.seconds}
+                for one in self.spans
+            ],
+            "failed": failed if self.why else None,
+        }
+
+    def __str__(self) -> str:
+        ways = ", ".join(crossing.way for crossing in self.path.crossings)
+        how = f" by {ways}" if ways else ""
+        took = f"{self.seconds * 1000:.0f} ms"
+        if not self.why:
+            return f"route {self.path.route_number}{how} in {took}"
+        failed = f"stage {self.number} ({self.stage}): {self.why}"
+        return f"route {self.path.route_number}{how}, {failed} after {took}"
