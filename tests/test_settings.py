@@ -230,3 +230,15 @@ def test_networks_that_a_node_was_told_of_do_not_replace_its_own() -> None:
     own = Network("lab", interface="wg0")
     found = Settings(networks=(own,)).with_networks(["site", "lab", "site"])
     assert found.networks == (own, Network("site"))
+
+
+def test_what_settings_call_public_is_told_by_ranges_alone() -> None:
+    networks = (
+        Network("lab", ranges=("10.0.0.0/8",)),
+        Network("public", ranges=("198.51.100.0/24",)),
+        Network("public", interface="eth0"),
+        Network("public", ranges=("2001:db8::/32", "203.0.113.0/24")),
+    )
+    found = Settings(networks=networks).public_ranges()
+    assert found == ("198.51.100.0/24", "2001:db8::/32", "203.0.113.0/24")
+    assert Settings().public_ranges() == ()

@@ -150,6 +150,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         except ValueError as error:
             raise SettingsError(str(error)) from None
 
+    def public_ranges(self) -> tuple[str, ...]:
+        """What these settings call public beyond what is globally routable anyway."""
+        from glasnost.core.address import PUBLIC
+
+        mine = (network.ranges for network in self.networks if network.name == PUBLIC)
+        return tuple(text for ranges in mine for text in ranges)
+
     def policy(self) -> Policy:
         """What planning must know of these settings. Raises ``ValueError``."""
         from glasnost.core.routes import Policy

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from glasnost.core.protocols import broker_probes
 from glasnost.core.wire import header
 from glasnost.core.wire.frames import MAX_FRAME
 from glasnost.core.wire.header import Answer, Call
@@ -74,6 +75,9 @@ LIMITS = [
     ("header.md", f"| time for a call | {port.HEADER_TIMEOUT:g} s |"),
     ("header.md", f"have not called | {port.MAX_HALF_OPEN_PER_SOURCE} |"),
     ("header.md", f"of all sources | {port.MAX_HALF_OPEN} |"),
+    ("broker.md", f"waits {broker_probes.TIMEOUT:g} s"),
+    ("broker.md", f"{broker_probes.PER_MEMBER} times in {broker_probes.WINDOW:g} s"),
+    ("broker.md", f"and {broker_probes.AT_A_TIME} probes"),
     ("control.md", f"over {MAX_FRAME >> 20} MiB"),
     ("control.md", f"after {channel.KEEP_ALIVE:g} s"),
     ("control.md", f"after {channel.SILENCE:g} s"),

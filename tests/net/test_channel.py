@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import msgspec
 import pytest
 
 from glasnost.core.wire import header
-from glasnost.core.wire.frames import MAX_FRAME, encode_frame
+from glasnost.core.wire.frames import MAX_FRAME, FrameReader, encode_frame
 from glasnost.core.wire.messages import (
     BROKER,
     Codec,
@@ -345,13 +346,36 @@ def test_a_living_peer_is_asked_and_kept(loop: str) -> None:
     run(loop, scenario())
 
 
-def test_pings_are_answered_with_their_number(loop: str) -> None:
+def test_pings_are_answered_with_their_number_and_the_time(loop: str) -> None:
     async def scenario() -> None:
         near = End()
         async with raw_peer(near) as (_, server, app):
+            before = time.time()
             server.write(encode_frame(encode(Ping(id=7))))
             await until(lambda: app.data)
-            assert app.data == encode_frame(encode(Pong(id=7)))
+            [body] = FrameReader().feed(bytes(app.data))
+            pong = CODEC.decode(body)
+            assert isinstance(pong, Pong) and pong.id == 7
+            assert before <= pong.now <= time.time()
+
+    run(loop, scenario())
+
+
+def test_a_ping_can_be_asked_and_an_older_peer_says_no_time(loop: str) -> None:
+    async def scenario() -> None:
+        near, far = End(), End()
+        async with channels(near, far) as (client, server):
+            before = time.time()
+            answer = await client.ask(Ping(), timeout=20)
+            assert isinstance(answer, Pong) and before <= answer.now <= time.time()
+            server.tell(Pong(id=99))  # that nobody asked for
+            assert isinstance(await client.ask(Ping(), timeout=20), Pong)
+            assert near.heard == []
+        async with raw_peer(End()) as (client, server, app):
+            asking = asyncio.create_task(client.ask(Ping(), timeout=20))
+            await until(lambda: app.data)
+            server.write(encode_frame(encode(Pong(id=1))))
+            assert await asking == Pong(id=1, now=0.0)
 
     run(loop, scenario())
 

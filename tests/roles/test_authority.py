@@ -646,7 +646,7 @@ def test_inside_tls_too_a_strange_question_is_answered(lab: Lab) -> None:
                 await dialogue.ask(strange)
             assert caught.value.code == "unknown-message"
         answer = await dialogue.ask(Root(id=5))  # and the dialogue goes on
-        assert isinstance(answer, RootIs)
+        assert isinstance(answer, RootIs) and answer.now == lab.clock.now
         dialogue.close()
 
     run(lab, scenario)

@@ -32,7 +32,8 @@ def agent(port: int | None, verbose: bool) -> None:
 @common.verbose
 def broker(verbose: bool) -> None:
     """Run a broker behind this host's agent."""
-    _role(host.broker, verbose)
+    _, settings = common.settings()
+    _role(lambda local, reopen: host.broker(settings, local, reopen), verbose)
 
 
 @click.command()

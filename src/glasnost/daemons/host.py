@@ -75,11 +75,11 @@ async def _patient(reopen: Reopen) -> LocalAgent:
 
 
 @asynccontextmanager
-async def broker(local: LocalAgent, reopen: Reopen) -> AsyncIterator[Broker]:
+async def broker(settings: Settings, local: LocalAgent, reopen: Reopen) -> AsyncIterator[Broker]:
     """The broker, as the service ``broker`` of this host."""
     offer = Offer(name="broker", labels={"role": "broker"})
     async with _registered(offer, local, reopen) as (registration, credentials):
-        serving = Broker(credentials)
+        serving = Broker(credentials, public=settings.public_ranges())
         registration.give(serving.take)
         try:
             yield serving
@@ -140,7 +140,7 @@ async def everything(home: Path, settings: Settings) -> AsyncIterator[Agent]:
         if (home / "authority").exists():
             await stack.enter_async_context(authority(home, own, reopen))
             await stack.enter_async_context(directory(home, own, reopen))
-            await stack.enter_async_context(broker(own, reopen))
+            await stack.enter_async_context(broker(settings, own, reopen))
             # While there is still a directory to be told.
             stack.push_async_callback(own.withdraw, 1.0)
         yield own

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -145,9 +146,9 @@ class Channel(asyncio.Protocol):
     def _receive(self, message: Message) -> None:
         match message:
             case Ping(number):
-                self.tell(Pong(id=number))
-            case Pong():
-                pass
+                self.tell(Pong(id=number, now=time.time()))
+            case Pong() if message.id not in self._asked:
+                pass  # to our keep-alive: that anything was heard is all of it
             case Unreadable(number, why):
                 self.tell(Failed(id=number, code="unknown-message", why=why))
             case _ if message.id in self._asked and not isinstance(message, QUESTIONS):

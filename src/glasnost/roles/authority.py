@@ -131,9 +131,7 @@ class Authority(Registrar):
         question = await receive_in_clear(incoming.sock, self._codec, MAX_CLEAR)
         if not isinstance(question, Root):
             raise ProtocolError("something else than a question for the root came in the clear")
-        await send_in_clear(
-            incoming.sock, RootIs(id=question.id, certificate=checks.to_der(self.root))
-        )
+        await send_in_clear(incoming.sock, self._root_is(question.id))
 
     async def _converse(self, incoming: Incoming) -> None:
         context = self._current().server_context(require_client=False)
@@ -153,7 +151,7 @@ class Authority(Registrar):
                 case RenewNode():
                     return _numbered(self.renew(question), question.id)
                 case Root():
-                    return RootIs(id=question.id, certificate=checks.to_der(self.root))
+                    return self._root_is(question.id)
                 case Unreadable():
                     raise Refused("unknown-message", question.why)
                 case _:
@@ -162,6 +160,9 @@ class Authority(Registrar):
             self._refused += 1
             log.warning("%s: refused: %s", peer, error)
             return Failed(id=question.id, code=_code(error), why=str(error))
+
+    def _root_is(self, number: int) -> RootIs:
+        return RootIs(id=number, certificate=checks.to_der(self.root), now=self._clock())
 
     # --- its own certificate --------------------------------------------------------------------
 

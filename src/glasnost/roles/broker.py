@@ -15,7 +15,7 @@ import logging
 import resource
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from glasnost.core.protocols import broker as core
@@ -37,7 +37,15 @@ from glasnost.core.protocols.broker_words import (
 )
 from glasnost.core.protocols.record_rules import shown
 from glasnost.core.wire.header import TOKEN_SIZE
-from glasnost.core.wire.messages import BROKER, Codec, Failed, Message, Registered, Request
+from glasnost.core.wire.messages import (
+    BROKER,
+    Codec,
+    Failed,
+    Message,
+    Probe,
+    Registered,
+    Request,
+)
 from glasnost.errors import Refused
 from glasnost.net.buffers import Buffers
 from glasnost.net.channel import KEEP_ALIVE, SILENCE, Channel
@@ -46,6 +54,7 @@ from glasnost.net.port import Incoming
 from glasnost.net.relay import IDLE, Relay
 from glasnost.net.waiting import Waiting
 from glasnost.roles.admission import let_in
+from glasnost.roles.broker_probes import Probing
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
 
@@ -63,7 +72,7 @@ class Broker:
     """One broker of a pool. ``limits``: by default what this process has descriptors for.
 
     ``clock`` gives seconds that never go back; ``idle`` ends a relayed stream on which nothing
-    moves, in seconds.
+    moves, in seconds. ``public``: ranges of addresses that are probed though they are not global.
     """
 
     def __init__(
@@ -73,12 +82,14 @@ class Broker:
         clock: Callable[[], float] = time.monotonic,
         limits: Limits | None = None,
         idle: float = IDLE,
+        public: Iterable[str] = (),
     ) -> None:
         self._credentials = credentials
         self._clock = clock
         self._idle = idle
         self._codec = Codec(BROKER)
         self._core = core.Broker(limits or _affordable(), LEASE)
+        self._probing = Probing(public, clock=clock)
         self._numbers = itertools.count(1)
         self._peers: dict[Channel, int] = {}
         self._channels: dict[int, Channel] = {}
@@ -120,7 +131,7 @@ class Broker:
             relay.cut("the broker ended")
         for channel in list(self._peers):
             channel.close()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._probing.close(), return_exceptions=True)
 
     def status(self) -> dict[str, Any]:
         """What there is, for people and machines to read; bytes are of both directions."""
@@ -137,6 +148,7 @@ class Broker:
             "streams_ended": self._finished["streams"],
             "bytes": self._finished["bytes"] + moved,
             "buffered": self._buffers.kept,
+            "probes": self._probing.counts["under_way"],
         }
 
     # --- channels -------------------------------------------------------------------------------
@@ -175,6 +187,8 @@ class Broker:
         if isinstance(message, Request):
             tokens = secrets.token_bytes(TOKEN_SIZE), secrets.token_bytes(TOKEN_SIZE)
             self._handle(Wanted(number, message, tokens))
+        elif isinstance(message, Probe):
+            self._probing.take(channel, message)
         else:
             self._handle(Said(number, message))
 

@@ -6,7 +6,8 @@ anything. Who says what to whom, in which order: docs/protocol/.
 
 =============  ====================================================================
 broker         Register → Registered; Request → Failed, or Relay, or a dial-back;
-               the broker to a target: DialBack, Leg; the target: Done or Failed
+               the broker to a target: DialBack, Leg; the target: Done or Failed;
+               Probe → Probed
 directory      Publish → Published; Renew → Renewed; Withdraw → Done;
                Lookup → Found; List, Query → Listing
 authority      Root → RootIs (in the clear); Enrol, RenewNode → Enrolled
@@ -46,7 +47,9 @@ class Ping(Message, frozen=True):
 
 
 class Pong(Message, frozen=True):
-    """I am."""
+    """I am. ``now``: what my clock says, in seconds since 1970 (0: nothing)."""
+
+    now: float = 0.0
 
 
 class Done(Message, frozen=True):
@@ -112,6 +115,26 @@ class Relay(Message, frozen=True):
     """The broker to a requester: open a fresh connection to me and call with this token."""
 
     token: bytes = b""
+
+
+class Probe(Message, frozen=True):
+    """A member to a broker: can I be reached from where you are? Connect once to the address that
+    you see me at, at this port, and call the reply name ``reply``."""
+
+    port: int = 0
+    reply: bytes = b""
+
+
+class Probed(Message, frozen=True):
+    """What came of it. ``observed`` is the asker's address as the broker sees it; ``outcome`` is
+    ``connected`` (if it was the asker's port that took the call, the asker knows), ``refused``,
+    ``timeout``, ``unreachable``, or ``not-dialled``; ``why`` a sentence; ``seconds`` the time
+    that connecting took."""
+
+    observed: str = ""
+    outcome: str = ""
+    why: str = ""
+    seconds: float = 0.0
 
 
 # --- directory ----------------------------------------------------------------------------------
@@ -237,7 +260,11 @@ class Root(Message, frozen=True):
 
 
 class RootIs(Message, frozen=True):
+    """``now``: what the authority's clock says, in seconds since 1970 (0: nothing). In the clear
+    it proves nothing, and is there for hosts whose own clock lets no certificate hold."""
+
     certificate: bytes = b""
+    now: float = 0.0
 
 
 class Enrol(Message, frozen=True):
@@ -382,6 +409,7 @@ QUESTIONS = (
     Request,
     DialBack,
     Leg,
+    Probe,
     Publish,
     Renew,
     Withdraw,
@@ -404,7 +432,20 @@ QUESTIONS = (
 )
 
 #: What may arrive where: a decoder accepts its own list and nothing else.
-BROKER = Register | Registered | Request | Relay | DialBack | Leg | Done | Failed | Ping | Pong
+BROKER = (
+    Register
+    | Registered
+    | Request
+    | Relay
+    | DialBack
+    | Leg
+    | Probe
+    | Probed
+    | Done
+    | Failed
+    | Ping
+    | Pong
+)
 DIRECTORY = (
     Publish
     | Published
