@@ -19,6 +19,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 #: From top to bottom, each with what it is for. A layer may use what stands above it.
 LAYERS = {
     "glasnost.errors": "exceptions are everybody's, so they depend on nobody",
+    "glasnost.version": "a number, which anybody may tell",
     "glasnost.core": "what core's parts share among themselves and with all others",
     "glasnost.core.address": "an address is text and values; reading one needs nothing else",
     "glasnost.core.wire": "turns bytes into messages; what a message leads to is decided below it",

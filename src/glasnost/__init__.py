@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glasnost.version import __version__
+
 if TYPE_CHECKING:
     from glasnost.node import Node, create_connection, explain, open_connection, start_server
 
-__version__ = "0.1.0"
 __all__ = [
     "Node",
     "__version__",

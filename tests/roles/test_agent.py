@@ -403,6 +403,10 @@ def test_the_leaf_is_renewed_though_the_authority_is_away(
         one.look()
         assert one.identity.credentials.not_after > one.now + DAY / 2
     assert one.fetched > 1 and "the authority is away" in caplog.text
+    assert one.upkeep.problem == "the authority is away"
+    one.away = False
+    one.look()
+    assert one.upkeep.problem == ""
 
 
 def test_a_node_that_has_expired_goes_on_asking_and_comes_back(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from glasnost.net.port import Incoming
 from glasnost.net.sockets import listen_unix
 from glasnost.roles.agent import Agent
 from glasnost.roles.agent_client import AgentClient, Link
+from glasnost.version import __version__
 from tests.net.pairs import turns, until
 from tests.roles.agent_lab import (
     answer_of,
@@ -56,11 +58,23 @@ def test_it_learns_who_and_where_it_is(tmp_path: Path) -> None:
         assert (client.node, client.domain) == ("node7", "lab.glasnost.internal")
         assert client.user == agent.user and client.root == agent.root
         assert await client.where() == agent.vantage()
-        assert (await client.status())["node"] == "node7"
+        status = await client.status()
+        assert (status["node"], status["version"]) == ("node7", __version__)
+        assert (status["pid"], status["programs"]) == (os.getpid(), [])
         with pytest.raises(UnknownName):
             await client.resolve("web.node7")
         with pytest.raises(Unavailable, match="no directory"):
             await client.listing("*")
+
+    play(tmp_path, scenario)
+
+
+def test_the_agent_says_which_programs_serve(tmp_path: Path) -> None:
+    async def scenario(agent: Agent, client: AgentClient) -> None:
+        await client.offer(m.Offer(name="web"), nobody)
+        await client.offer(m.Offer(name="db"), nobody)
+        expected = {"pid": os.getpid(), "user": client.user, "services": ["db", "web"]}
+        assert (await client.status())["programs"] == [expected]
 
     play(tmp_path, scenario)
 

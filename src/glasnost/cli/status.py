@@ -46,7 +46,8 @@ def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "reaches", landing
     for name, calls in found["services"].items():
         yield "serves", f"{name} ({calls} call{'' if calls == 1 else 's'})"
-    for name, state in found["brokers"].items():
-        yield "broker", f"{name.removesuffix(short)}: {state}"
+    for name, one in found["brokers"].items():
+        why = f": {one['why']}" if one["why"] else ""
+        yield "broker", f"{name.removesuffix(short)}: {one['state']}{why}"
     for name, state in found["directories"].items():
         yield "directory", f"{name.removesuffix(short)}: {state}"

@@ -170,8 +170,18 @@ def private_directory(path: Path) -> None:
 
 def peer_user(sock: socket.socket) -> int:
     """The user id at the other end of a unix socket, as the kernel knows it."""
+    return _peer(sock)[1]
+
+
+def peer_process(sock: socket.socket) -> int:
+    """The process id at the other end of a unix socket; 0 where it is in another container."""
+    return _peer(sock)[0]
+
+
+def _peer(sock: socket.socket) -> tuple[int, int]:
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return int.from_bytes(credentials[4:8], sys.byteorder)
+    pid, user = credentials[:4], credentials[4:8]
+    return int.from_bytes(pid, sys.byteorder), int.from_bytes(user, sys.byteorder)
 
 
 def address_text(address: object) -> str:

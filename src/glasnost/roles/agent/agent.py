@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Coroutine
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from glasnost.errors import GlasnostError, Refused, UnknownName
 from glasnost.net.channel import Channel
 from glasnost.net.port import Incoming, SharedPort
 from glasnost.roles.agent.brokers import Brokers
-from glasnost.roles.agent.clients import Client, user_name
+from glasnost.roles.agent.clients import MAX_SHOWN, Client, user_name
 from glasnost.roles.agent.dialling import Dialling, Ended
 from glasnost.roles.agent.listening import Listening
 from glasnost.roles.agent.lookups import Answer, Lookups
@@ -36,6 +37,7 @@ from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import Take
 from glasnost.settings import Settings
 from glasnost.trust.records import Verifier
+from glasnost.version import __version__
 
 log = logging.getLogger("glasnost.agent")
 
@@ -72,6 +74,7 @@ class Agent:
         verifier = Verifier(identity.root, identity.domain)
         self._lookups = Lookups(list(self._directories.values()), verifier, identity.clock)
         self._brokers = Brokers(self)
+        self._upkeep = Upkeep(identity, self._renew, self._republish)
         self._publication = Publication(
             identity,
             settings,
@@ -92,7 +95,7 @@ class Agent:
         or not, `close` has to be called in the end."""
         self._publication.check()
         self._listening.open()
-        self._spawn(Upkeep(self.identity, self._renew, self._republish).keep())
+        self._spawn(self._upkeep.keep())
         self._spawn(self._publication.watch())
         self._spawn(self._follow_brokers())
 
@@ -290,7 +293,10 @@ class Agent:
 
     def describe(self) -> dict[str, Any]:
         """What this agent would tell a person."""
+        serving = (client for client in self._clients if client.serves)
         return {
+            "version": __version__,
+            "pid": os.getpid(),
             "node": self.node,
             "domain": self.domain,
             "port": self.port_number,
@@ -299,7 +305,9 @@ class Agent:
             "services": {one.offer.name: one.calls for one in self.services},
             "brokers": self._brokers.status(),
             "directories": self._publication.status(),
+            "programs": [one.describe() for one in islice(serving, MAX_SHOWN)],
             "certificate_not_after": self.identity.not_after,
+            "renewal_problem": self._upkeep.problem,
             "accepted": self._port.accepted,
             "refused": self._port.refused,
             "half_open": self._port.half_open,

@@ -80,11 +80,8 @@ class Brokers:
         return found
 
     def status(self) -> dict[str, Any]:
-        """The state of each registration, for people."""
-        return {
-            str(one["broker"]): f"{one['state']}{': ' + one['why'] if one['why'] else ''}"
-            for one in self._target.status()["brokers"]
-        }
+        """By broker, the state of the registration there."""
+        return {one.pop("broker"): one for one in self._target.status()["brokers"]}
 
     async def close(self) -> None:
         await self._target.close()

@@ -16,7 +16,7 @@ from glasnost.core.wire import messages as m
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable
 from glasnost.net.fdpass import MAX_PACKET, PacketConnection
 from glasnost.net.port import Incoming
-from glasnost.net.sockets import peer_user
+from glasnost.net.sockets import peer_process, peer_user
 from glasnost.roles.agent.services import Service
 from glasnost.stages.walk import sentence
 from glasnost.trust import checks
@@ -36,6 +36,8 @@ MAX_REPLIES = 256
 #: Connections that wait for one program to take them, before callers are told that it is busy:
 #: half of what its queue holds, so that there is room for answers.
 MAX_WAITING = 128
+#: Programs, and services of one of them, that `Status` tells of: it must fit a packet.
+MAX_SHOWN = 64
 #: Records in one page of a listing, if they fit a packet: usual ones have 1.5 kB.
 PAGE = 64
 #: Bytes around a record in a packet: its keys and lengths, and its age.
@@ -51,6 +53,7 @@ class Client:
     def __init__(self, agent: Agent, sock: socket.socket) -> None:
         self._agent = agent
         self.user = user_name(peer_user(sock))
+        self._process = peer_process(sock)
         self._services: dict[str, Service] = {}
         self._replies: set[bytes] = set()
         self._tasks: dict[asyncio.Task[None], m.Message] = {}
@@ -58,6 +61,16 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client {self.user}, {len(self._services)} services>"
+
+    def describe(self) -> dict[str, Any]:
+        """Who this is, for people and machines to read."""
+        services = sorted(self._services)[:MAX_SHOWN]
+        return {"pid": self._process, "user": self.user, "services": services}
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has registered any service."""
+        return bool(self._services)
 
     async def close(self) -> None:
         """Let go of the program, and end what it has asked."""

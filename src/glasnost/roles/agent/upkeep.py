@@ -35,6 +35,8 @@ class Upkeep:
         self._fetch = fetch
         self._renewed = renewed
         self._retry_at = 0.0  # by the loop's clock, which is never set
+        #: Why the last renewal failed; empty: it did not, or none was due yet.
+        self.problem = ""
 
     async def keep(self) -> None:
         """Look after both, until cancelled."""
@@ -50,9 +52,11 @@ class Upkeep:
             try:
                 identity.renewed(await self._fetch())
             except (GlasnostError, OSError) as error:
-                log.warning("the node's certificate cannot be renewed: %s", sentence(error))
+                self.problem = sentence(error)
+                log.warning("the node's certificate cannot be renewed: %s", self.problem)
                 self._retry_at = loop.time() + self._wait()
             else:
+                self.problem = ""
                 log.info("the node's certificate was renewed")
                 self._renewed()
         now = identity.clock()
