@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from glasnost.core.wire import header
+from glasnost.core.wire import header, versions
 from glasnost.core.wire.frames import FrameReader, encode_frame
+from glasnost.core.wire.grease import Grease, unknown_message
 from glasnost.core.wire.messages import (
     QUESTIONS,
     Codec,
@@ -47,13 +48,14 @@ class Channel(asyncio.Protocol):
     """One peer of a control connection; use `open_channel` or `accept_channel`.
 
     ``on_message`` hears every message that answers no question of ours, ``on_close`` the end,
-    once. Both are called on the loop and must not block.
+    once. Both are called on the loop and must not block. ``version`` is what both ends speak.
     """
 
     def __init__(
         self,
         transport: TlsTransport,
         peer: Identity,
+        version: int,
         codec: Codec,
         on_message: OnMessage | None,
         on_close: OnClose | None,
@@ -61,6 +63,7 @@ class Channel(asyncio.Protocol):
         silence: float = SILENCE,
     ) -> None:
         self.peer = peer
+        self.version = version
         self.observed = _address_text(transport.get_extra_info("peername"))
         self._transport = transport
         self._codec = codec
@@ -69,6 +72,8 @@ class Channel(asyncio.Protocol):
         self._keep_alive, self._silence = keep_alive, silence
         self._loop = asyncio.get_running_loop()
         self._frames = FrameReader()
+        self._grease = Grease()
+        self._greased = 0  # the number of the message that nobody knows, once it is sent
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Message]] = {}
         self._heard = self._loop.time()
@@ -89,7 +94,10 @@ class Channel(asyncio.Protocol):
         """Send one message; nothing is awaited. To a channel that is closed: nothing happens."""
         if self.closed:
             return
-        self._transport.write(encode_frame(encode(message)))
+        self._send(encode(message))
+
+    def _send(self, body: bytes) -> None:
+        self._transport.write(encode_frame(self._grease(body)))
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
             self._end(PathCut(f"{self.peer} does not read what it is sent"))
 
@@ -97,8 +105,10 @@ class Channel(asyncio.Protocol):
         """Send a question and wait for its answer.
 
         Raises `Refused` when the answer is `Failed`, `PathCut` when the channel ends first,
-        TimeoutError after ``timeout`` seconds. Of a channel that has ended, what ended it.
+        TimeoutError after ``timeout`` seconds. Of a channel that has ended, what ended it. What
+        the peer's version has not is not asked, and `Refused` with code ``version``.
         """
+        versions.check(message.since, self.version, type(message).__name__, str(self.peer))
         if self.closed:
             raise self._error or PathCut(f"the connection to {self.peer} is closed")
         number = next(self._ids)
@@ -149,6 +159,8 @@ class Channel(asyncio.Protocol):
                 self.tell(Pong(id=number, now=time.time()))
             case Pong() if message.id not in self._asked:
                 pass  # to our keep-alive: that anything was heard is all of it
+            case Failed(number) if number and number == self._greased:
+                pass  # as it should be: nobody knows that message
             case Unreadable(number, why):
                 self.tell(Failed(id=number, code="unknown-message", why=why))
             case _ if message.id in self._asked and not isinstance(message, QUESTIONS):
@@ -168,6 +180,9 @@ class Channel(asyncio.Protocol):
             return
         if silent >= self._keep_alive * 0.9:
             self.tell(Ping())
+            if not self._greased:
+                self._greased = next(self._ids)
+                self._send(unknown_message(self._greased))
         self._timer = self._loop.call_later(self._keep_alive, self._look)
 
     def _end(self, error: BaseException) -> None:
@@ -194,16 +209,17 @@ async def open_channel(
     label, _, rest = expect.partition(".")
     anywhere = rest == "*"
     name = None if anywhere else expect
-    context = credentials.client_context(check_hostname=not anywhere)
+    context = credentials.client_context(check_hostname=not anywhere, control=True)
     transport = await secure(sock, context, server_name=name, timeout=timeout)
     try:
         peer = identity_of(transport.get_extra_info("peercert"), credentials.domain)
         if anywhere and peer.service != label:
             raise TrustError(f"the peer is {peer}, not a {label}")
+        version = versions.agreed(transport.get_extra_info("alpn_protocol"))
     except BaseException:
         transport.abort()
         raise
-    channel = Channel(transport, peer, codec, on_message, on_close, **times)
+    channel = Channel(transport, peer, version, codec, on_message, on_close, **times)
     channel.start()
     return channel
 
@@ -224,10 +240,11 @@ async def accept_channel(
     The client shows a certificate of the pool; ``admit`` may raise `Refused` about its identity,
     which is told to it and raised here. Raises as `glasnost.net.tls.secure` does.
     """
-    context = credentials.server_context()
+    context = credentials.server_context(control=True)
     transport = await secure(sock, context, server_side=True, timeout=timeout)
     try:
         peer = identity_of(transport.get_extra_info("peercert"), credentials.domain)
+        version = versions.agreed(transport.get_extra_info("alpn_protocol"))
         if admit is not None:
             admit(peer)
     except (Refused, TrustError) as error:
@@ -235,7 +252,7 @@ async def accept_channel(
         await transport.refuse(header.Answer(code, str(error)))
         raise
     transport.write(header.ACCEPTED)
-    channel = Channel(transport, peer, codec, on_message, on_close, **times)
+    channel = Channel(transport, peer, version, codec, on_message, on_close, **times)
     channel.start()
     return channel
 

@@ -12,8 +12,9 @@ import socket
 import ssl
 from typing import Final
 
-from glasnost.core.wire import header
+from glasnost.core.wire import header, versions
 from glasnost.core.wire.frames import encode_frame
+from glasnost.core.wire.grease import Grease
 from glasnost.core.wire.messages import Codec, Failed, Message, encode
 from glasnost.errors import PathCut, ProtocolError, Refused
 from glasnost.net.exact import read_exactly
@@ -28,8 +29,10 @@ _LENGTH: Final = 4
 class Dialogue:
     """Messages over one TLS stream; use `open_dialogue` or `accept_dialogue`."""
 
-    def __init__(self, transport: TlsTransport, codec: Codec, limit: int) -> None:
+    def __init__(self, transport: TlsTransport, version: int, codec: Codec, limit: int) -> None:
         loop = asyncio.get_running_loop()
+        self.version = version
+        self._grease = Grease()
         self._reader = asyncio.StreamReader(limit)
         protocol = asyncio.StreamReaderProtocol(self._reader)
         self._transport, self._codec, self._limit = transport, codec, limit
@@ -37,7 +40,7 @@ class Dialogue:
         self._writer = asyncio.StreamWriter(transport, protocol, self._reader, loop)
 
     async def send(self, message: Message) -> None:
-        self._writer.write(encode_frame(encode(message), self._limit))
+        self._writer.write(encode_frame(self._grease(encode(message)), self._limit))
         await self._writer.drain()
 
     async def receive(self) -> Message | None:
@@ -54,7 +57,9 @@ class Dialogue:
             return None
 
     async def ask(self, message: Message) -> Message:
-        """Send one and take the next for its answer. Raises `Refused` when that is `Failed`."""
+        """Send one and take the next for its answer. Raises `Refused` when that is `Failed`, or
+        the peer's version has no such question."""
+        versions.check(message.since, self.version, type(message).__name__, "the peer")
         await self.send(message)
         answer = await self.receive()
         if answer is None:
@@ -71,7 +76,13 @@ async def open_dialogue(
     sock: socket.socket, context: ssl.SSLContext, name: str, codec: Codec, limit: int
 ) -> Dialogue:
     """Be the client on ``sock``, which is owned from here on. Raises as `secure` does."""
-    return Dialogue(await secure(sock, context, server_name=name), codec, limit)
+    transport = await secure(sock, context, server_name=name)
+    try:
+        version = versions.agreed(transport.get_extra_info("alpn_protocol"))
+    except BaseException:
+        transport.abort()
+        raise
+    return Dialogue(transport, version, codec, limit)
 
 
 async def accept_dialogue(
@@ -79,8 +90,13 @@ async def accept_dialogue(
 ) -> Dialogue:
     """Be the server on ``sock``, which is owned from here on. Raises as `secure` does."""
     transport = await secure(sock, context, server_side=True)
+    try:
+        version = versions.agreed(transport.get_extra_info("alpn_protocol"))
+    except Refused as refused:
+        await transport.refuse(header.Answer(refused.code, refused.why))
+        raise
     transport.write(header.ACCEPTED)
-    return Dialogue(transport, codec, limit)
+    return Dialogue(transport, version, codec, limit)
 
 
 async def first_byte(sock: socket.socket) -> bytes:

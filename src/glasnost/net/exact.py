@@ -33,7 +33,7 @@ async def read_exactly(sock: socket.socket, size: int) -> bytes:
 
 async def write_call(sock: socket.socket, call: header.Call) -> None:
     """Ask the port at the other end for one endpoint; nothing is awaited from it."""
-    await asyncio.get_running_loop().sock_sendall(sock, header.encode_call(call))
+    await asyncio.get_running_loop().sock_sendall(sock, header.encode_greased(call))
 
 
 async def read_answer(sock: socket.socket) -> None:

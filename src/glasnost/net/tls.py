@@ -278,6 +278,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
                 return self._ssl
             case "peercert":
                 return self._ssl.getpeercert()
+            case "alpn_protocol":
+                return self._ssl.selected_alpn_protocol()
             case "cipher":
                 return self._ssl.cipher()
             case "sslcontext":

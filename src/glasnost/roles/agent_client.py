@@ -15,6 +15,8 @@ from cryptography import x509
 from glasnost.core.protocols.record_rules import MAX_RECORDS
 from glasnost.core.routes import Vantage
 from glasnost.core.wire import messages as m
+from glasnost.core.wire import versions
+from glasnost.core.wire.grease import Grease
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable, UnknownName
 from glasnost.net.fdpass import MAX_PACKET, PacketConnection, connect_packets
 from glasnost.net.port import Incoming
@@ -54,8 +56,9 @@ class AgentClient:
         self._expected: dict[bytes, Awaited] = {}
         #: Done when the agent has gone; cancelled when we have let go of it.
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._grease = Grease()
         self._packets = PacketConnection(sock, self._received, self._gone)
-        self.welcome: m.Welcome
+        self.welcome = m.Welcome()
         self.root: x509.Certificate
 
     @classmethod
@@ -71,8 +74,9 @@ class AgentClient:
             ) from None
         client = cls(sock)
         try:
-            client.welcome = await client._ask(m.Hello(), m.Welcome)
-            if client.welcome.v != m.WIRE_VERSION:
+            hello = m.Hello(v=versions.OLDEST, newest=versions.NEWEST)
+            client.welcome = await client._ask(hello, m.Welcome)
+            if client.welcome.v not in versions.SPOKEN:
                 raise ProtocolError(f"the agent speaks version {client.welcome.v}, and we do not")
             client.root = checks.read_certificate(client.welcome.root)
         except BaseException:
@@ -173,8 +177,10 @@ class AgentClient:
     async def _ask(
         self, question: m.Message, expected: type[_M], timeout: float = OWN_TIMEOUT
     ) -> _M:
+        kind = type(question).__name__
+        versions.check(question.since, self.welcome.v, kind, "this host's agent")
         number = next(self._ids)
-        packet = m.encode(msgspec.structs.replace(question, id=number))
+        packet = self._grease(m.encode(msgspec.structs.replace(question, id=number)))
         if len(packet) > MAX_PACKET:
             raise Refused("too-large", f"a question of {len(packet)} bytes: {MAX_PACKET} may be")
         future = asyncio.get_running_loop().create_future()

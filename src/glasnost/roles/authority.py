@@ -134,7 +134,7 @@ class Authority(Registrar):
         await send_in_clear(incoming.sock, self._root_is(question.id))
 
     async def _converse(self, incoming: Incoming) -> None:
-        context = self._current().server_context(require_client=False)
+        context = self._current().server_context(require_client=False, control=True)
         dialogue = await accept_dialogue(incoming.sock, context, self._codec, MAX_FRAME)
         try:
             while (question := await dialogue.receive()) is not None:

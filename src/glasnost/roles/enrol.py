@@ -119,7 +119,7 @@ async def _ask(
     sock: socket.socket, root: x509.Certificate, domain: str, question: Message
 ) -> Message:
     """Ask the authority of this root, after TLS has shown that it is that; owns the socket."""
-    context = base_context(ssl.PROTOCOL_TLS_CLIENT, root)
+    context = base_context(ssl.PROTOCOL_TLS_CLIENT, root, control=True)
     name = f"{AUTHORITY_NAME}.{domain}"
     dialogue = await open_dialogue(sock, context, name, _codec, MAX_FRAME)
     try:

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from glasnost.core.wire import versions
 from glasnost.errors import TrustError
 from glasnost.trust import checks
 from glasnost.trust.identity import Identity, identity_of
@@ -38,7 +39,7 @@ class Credentials:
     ) -> None:
         self.root = root
         self.domain = domain
-        self._contexts: dict[tuple[ssl._SSLMethod, bool], ssl.SSLContext] = {}
+        self._contexts: dict[tuple[ssl._SSLMethod, bool, bool], ssl.SSLContext] = {}
         self._set(key, chain)
 
     def __repr__(self) -> str:
@@ -66,17 +67,23 @@ class Credentials:
         """Whether to renew now."""
         return self.renew_at(now) <= now + _BREATH
 
-    def client_context(self, *, check_hostname: bool = True) -> ssl.SSLContext:
+    def client_context(
+        self, *, check_hostname: bool = True, control: bool = False
+    ) -> ssl.SSLContext:
         """For connections we open. ``check_hostname=False`` is for a caller that checks whom it met
-        by `identity_of`, because any of several would do."""
-        context = self._context(ssl.PROTOCOL_TLS_CLIENT, strict=check_hostname)
+        by `identity_of`, because any of several would do. ``control``: the version of what is
+        spoken is agreed on, too."""
+        context = self._context(ssl.PROTOCOL_TLS_CLIENT, check_hostname, control)
         if not check_hostname:
             context.check_hostname = False
         return context
 
-    def server_context(self, require_client: bool = True) -> ssl.SSLContext:
-        """For connections we accept; ``require_client=False`` lets in who has no certificate."""
-        context = self._context(ssl.PROTOCOL_TLS_SERVER, strict=require_client)
+    def server_context(
+        self, require_client: bool = True, *, control: bool = False
+    ) -> ssl.SSLContext:
+        """For connections we accept; ``require_client=False`` lets in who has no certificate.
+        ``control`` as in `client_context`."""
+        context = self._context(ssl.PROTOCOL_TLS_SERVER, require_client, control)
         context.verify_mode = ssl.CERT_REQUIRED if require_client else ssl.CERT_NONE
         return context
 
@@ -96,20 +103,23 @@ class Credentials:
                     context.load_cert_chain(path)
         self.key, self.chain, self._identity = key, tuple(chain), identity
 
-    def _context(self, protocol: ssl._SSLMethod, strict: bool) -> ssl.SSLContext:
+    def _context(self, protocol: ssl._SSLMethod, strict: bool, control: bool) -> ssl.SSLContext:
         """The one context of this kind, made when it is first asked for."""
-        context = self._contexts.get((protocol, strict))
+        context = self._contexts.get((protocol, strict, control))
         if context is None:
-            context = base_context(protocol, self.root)
+            context = base_context(protocol, self.root, control=control)
             with _as_file(self.key, self.chain) as path:
                 context.load_cert_chain(path)
-            self._contexts[protocol, strict] = context
+            self._contexts[protocol, strict, control] = context
         return context
 
 
-def base_context(protocol: ssl._SSLMethod, root: x509.Certificate) -> ssl.SSLContext:
+def base_context(
+    protocol: ssl._SSLMethod, root: x509.Certificate, *, control: bool
+) -> ssl.SSLContext:
     """TLS as Glasnost speaks it: 1.3 only, believing this root and nobody else, without a
-    certificate of one's own (a client that is about to join has none)."""
+    certificate of one's own (a client that is about to join has none). For ``control``
+    connections the handshake agrees on a version, which costs no round trip."""
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -118,6 +128,9 @@ def base_context(protocol: ssl._SSLMethod, root: x509.Certificate) -> ssl.SSLCon
     # and nothing but the handshake must stand before the server's first byte.
     if protocol == ssl.PROTOCOL_TLS_SERVER:
         context.num_tickets = 0
+    if control:
+        server = protocol == ssl.PROTOCOL_TLS_SERVER
+        context.set_alpn_protocols(versions.RECOGNISED if server else versions.OFFERED)
     context.load_verify_locations(cadata=root.public_bytes(_DER))
     return context
 

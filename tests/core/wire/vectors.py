@@ -19,7 +19,7 @@ from glasnost.core.wire.messages import (
     Unreadable,
 )
 
-_FOLDER = Path(__file__).parents[2] / "vectors"
+FOLDER = Path(__file__).parents[2] / "vectors"
 
 #: Every kind of message that goes over a wire.
 KINDS: list[type[Message]] = [
@@ -55,7 +55,8 @@ class Vector(msgspec.Struct):
 
 
 def vectors(file: str) -> list[Vector]:
-    return msgspec.json.decode((_FOLDER / file).read_bytes(), type=list[Vector])
+    """Those of a file: ``messages.json``, or ``1/messages.json`` as version 1 wrote it."""
+    return msgspec.json.decode((FOLDER / file).read_bytes(), type=list[Vector])
 
 
 def conversations(kind: type[Message]) -> list[str]:

@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from glasnost.core.wire import grease
 from glasnost.errors import ProtocolError
 
 MAGIC: Final = b"\xabG"
@@ -79,6 +80,15 @@ def encode_call(call: Call) -> bytes:
     'ab470101000881a2746fa3776562'
     """
     return _frame(CALL, _encoder.encode(call))
+
+
+def encode_greased(call: Call) -> bytes:
+    """The same; of the calls with a token, which are random, one in `grease.EVERY` has a field
+    that nobody knows."""
+    token = call.reply or call.relay
+    if not token or token[0] % grease.EVERY:
+        return encode_call(call)
+    return _frame(CALL, grease.with_field(_encoder.encode(call), token[-1] % grease.EVERY))
 
 
 def encode_answer(answer: Answer) -> bytes:

@@ -22,19 +22,23 @@ everywhere     Ping → Pong; Failed
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 from glasnost.core.wire.header import Call
 from glasnost.errors import ProtocolError
 
-#: The version that every conversation opens with; a peer that speaks another major is refused.
-WIRE_VERSION = 1
+#: The version of a record's layout. Directories of the version before keep it and pass it on, so
+#: it stays for as long as they can read it.
+RECORD_VERSION = 1
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="t", tag=str.lower):
     """What all messages share: the number that joins a question and its answer (0: none)."""
+
+    #: The version of the protocol that it came with: peers that speak an older one are not asked.
+    since: ClassVar[int] = 1
 
     id: int = 0
 
@@ -121,6 +125,8 @@ class Probe(Message, frozen=True):
     """A member to a broker: can I be reached from where you are? Connect once to the address that
     you see me at, at this port, and call the reply name ``reply``."""
 
+    since: ClassVar[int] = 2
+
     port: int = 0
     reply: bytes = b""
 
@@ -130,6 +136,8 @@ class Probed(Message, frozen=True):
     ``connected`` (if it was the asker's port that took the call, the asker knows), ``refused``,
     ``timeout``, ``unreachable``, or ``not-dialled``; ``why`` a sentence; ``seconds`` the time
     that connecting took."""
+
+    since: ClassVar[int] = 2
 
     observed: str = ""
     outcome: str = ""
@@ -153,7 +161,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     relay: str = "sealed"
     sequence: int = 0
     not_after: int = 0
-    v: int = WIRE_VERSION
+    v: int = RECORD_VERSION
 
 
 def may_be_relayed(protection: str, relay: str) -> bool:
@@ -295,11 +303,16 @@ class Enrolled(Message, frozen=True):
 
 
 class Hello(Message, frozen=True):
-    v: int = WIRE_VERSION
+    """The program speaks all versions from ``v`` to ``newest`` (left out: only ``v``)."""
+
+    v: int = 1
+    newest: int = 0
 
 
 class Welcome(Message, frozen=True):
-    v: int = WIRE_VERSION
+    """``v`` is the version that is spoken from here on."""
+
+    v: int = 1
     node: str = ""
     domain: str = ""
     user: str = ""
@@ -555,9 +568,22 @@ def encode_record(record: Record) -> bytes:
     return _encoder.encode(record)
 
 
+class _RecordVersion(msgspec.Struct):
+    v: int = 1
+
+
+_record_versions = msgspec.msgpack.Decoder(_RecordVersion)
+
+
 def decode_record(payload: bytes) -> Record:
-    """Read a record's payload. Raises `ProtocolError`."""
+    """Read a record's payload. Raises `ProtocolError`, also for a version that is not ours: its
+    fields may mean something else."""
     try:
+        version = _record_versions.decode(payload).v
+        if version != RECORD_VERSION:
+            raise ProtocolError(
+                f"a record of version {version}, and only {RECORD_VERSION} is understood here"
+            )
         return _records.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"unreadable record: {error}") from None

@@ -217,9 +217,9 @@ class Agent:
     def root(self) -> x509.Certificate:
         return self.identity.root
 
-    def welcome(self, user: str) -> m.Welcome:
+    def welcome(self, user: str, version: int) -> m.Welcome:
         root = self.root.public_bytes(Encoding.DER)
-        return m.Welcome(node=self.node, domain=self.domain, user=user, root=root)
+        return m.Welcome(v=version, node=self.node, domain=self.domain, user=user, root=root)
 
     def certify_for(
         self, question: m.Certify, user: str, offered: frozenset[str]

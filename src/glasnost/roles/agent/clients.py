@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from glasnost.core.wire import messages as m
+from glasnost.core.wire import versions
+from glasnost.core.wire.grease import Grease
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable
 from glasnost.net.fdpass import MAX_PACKET, PacketConnection
 from glasnost.net.port import Incoming
@@ -57,6 +59,7 @@ class Client:
         self._services: dict[str, Service] = {}
         self._replies: set[bytes] = set()
         self._tasks: dict[asyncio.Task[None], m.Message] = {}
+        self._grease = Grease()
         self._packets = PacketConnection(sock, self._received, self._gone)
 
     def __repr__(self) -> str:
@@ -92,10 +95,9 @@ class Client:
 
     def _answer(self, message: m.Message) -> None:
         match message:
-            case m.Hello(_, version):
-                if version != m.WIRE_VERSION:
-                    raise Refused("version", f"this agent speaks version {m.WIRE_VERSION}")
-                self._reply(message, self._agent.welcome(self.user))
+            case m.Hello(_, oldest, newest):
+                version = versions.choose(oldest, max(oldest, newest))
+                self._reply(message, self._agent.welcome(self.user, version))
             case m.Ping():
                 self._reply(message, m.Pong())
             case m.Offer():
@@ -198,7 +200,7 @@ class Client:
         self, question: m.Message, answer: m.Message, passed: socket.socket | None = None
     ) -> bool:
         """Send an answer; True when ``passed`` went with it."""
-        packet = m.encode(msgspec.structs.replace(answer, id=question.id))
+        packet = self._grease(m.encode(msgspec.structs.replace(answer, id=question.id)))
         if len(packet) > MAX_PACKET:
             self._fail(question, Refused("too-large", "the answer does not fit a packet"))
             return False
