@@ -27,7 +27,7 @@ from glasnost.net.tls import TlsTransport
 from glasnost.roles.agent import Agent
 from glasnost.roles.agent.clients import allowed_users
 from glasnost.roles.agent_client import Link
-from glasnost.roles.dialler import CONNECT_TIMEOUT, Connected, connect, in_time, target_of
+from glasnost.roles.dialler import CONNECT_TIMEOUT, Attempt, Connected, connect, in_time, target_of
 from glasnost.roles.embedded import embedded_agent, release
 from glasnost.roles.experience import Experience
 from glasnost.roles.finish import deed, dispose, finish, finish_blocking
@@ -122,11 +122,15 @@ class Node:
         Raises `UnknownName`, `ConnectFailed`, `Unavailable`, `BadName`.
         """
         record, left = await self.resolve(name, timeout)
+        return await self.connect_to(record, left)
+
+    async def connect_to(self, record: Record, timeout: float) -> Connected[Stream]:
+        """The same to what ``record`` describes."""
 
         async def as_stream(sock: socket.socket, credentials: Credentials) -> Stream:
             return await finish(sock, record, credentials)
 
-        return await self.connect_record(record, as_stream, dispose, left)
+        return await self.connect_record(record, as_stream, dispose, timeout)
 
     async def resolve(self, name: str, timeout: float) -> tuple[Record, float]:
         """What a name means, and how many of ``timeout`` seconds are left for connecting."""
@@ -147,17 +151,11 @@ class Node:
         async def finish_it(sock: socket.socket) -> T:
             return await end(sock, credentials)
 
-        means = Means(
-            credentials,
-            agent.expect,
-            socket_owners=allowed_users(),
-            socket_directories=frozenset({str(self._run.resolve())}),
-        )
         return await connect(
             record.name,
             target_of(record),
             await agent.where(),
-            means,
+            self._means(agent, credentials),
             finish_it,
             drop,
             policy=self._settings.policy(),
@@ -167,9 +165,30 @@ class Node:
             deed=deed(record),
         )
 
+    async def each_path(self, record: Record) -> tuple[Plan, list[Attempt[Stream]]]:
+        """What `connect` would race, for who tries each path by itself."""
+        agent, credentials = await self.agent(), await self.credentials()
+        means, found = self._means(agent, credentials), await self._plan(record)
+
+        async def finish_it(sock: socket.socket) -> Stream:
+            return await finish(sock, record, credentials)
+
+        return found, [Attempt(path, means, finish_it, deed(record)) for path in found.candidates]
+
+    def _means(self, agent: LocalAgent, credentials: Credentials) -> Means:
+        return Means(
+            credentials,
+            agent.expect,
+            socket_owners=allowed_users(),
+            socket_directories=frozenset({str(self._run.resolve())}),
+        )
+
     async def explain(self, name: str) -> Plan:
         """What would be tried, and why; no packet is sent to the target."""
         record, _ = await self.resolve(name, CONNECT_TIMEOUT)
+        return await self._plan(record)
+
+    async def _plan(self, record: Record) -> Plan:
         known = _experiences.setdefault(self._run, Experience())
         return plan(
             await self.local.where(),

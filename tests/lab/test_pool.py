@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -292,6 +293,55 @@ def test_a_stream_that_is_cut_is_no_end_for_connect_either(pool: Pool) -> None:
         exposing.terminate()
         exposing.communicate()
     assert done.returncode == 1 and "cut" in done.stderr, done
+
+
+def test_a_ping_says_what_every_stage_took_with_an_agent_and_without(
+    pool: Pool, tmp_path: Path
+) -> None:
+    # The same identity, and no agent to be found: the command is a node by itself.
+    alone = {"GLASNOST_RUN": str(tmp_path / "nobody")}
+    to_broker = ["connect", "send header", "TLS with broker"]
+    ends = ["send header", "TLS handshake", "accept"]
+    did = {
+        "dial-back": [*to_broker, "dial-back", *ends],
+        "relay": [*to_broker, "ask for relay", "connect", "send header", *ends],
+    }
+    for more in ({}, alone):
+        tried = _pinged(pool, pool.alice, 0, "--all", **more)
+        assert all(one["reached"] for one in tried), tried
+        by_way = {one["how"]: [each["did"] for each in one["stages"]] for one in tried}
+        assert by_way == {
+            "stage 3 dials back": did["dial-back"],
+            "stage 3 relays": did["relay"],
+        }
+
+
+def test_a_ping_of_every_path_says_which_fails_where(pool: Pool) -> None:
+    """The dial-back is lost in a firewall; the relay leads there all the same."""
+    tried = _pinged(pool, pool.solo, 0, "--all", "--timeout", "2")
+    assert [(one["how"], one["reached"]) for one in tried] == [
+        ("stage 3 dials back", False),
+        ("stage 3 relays", True),
+    ]
+    assert (
+        tried[0]["failed"]["text"] == "ccb:node7" and tried[0]["stages"][-1]["did"] == "dial-back"
+    )
+
+
+def _pinged(
+    pool: Pool, host: Host, status: int, *options: str, **more: str
+) -> list[dict[str, Any]]:
+    """What a ping says of every path that it tried."""
+    done = host.run(
+        World.command("ping", "jupyter.node7", "--json", *options),
+        env=pool.world.environment(host) | more,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stderr
+    tried: list[dict[str, Any]] = json.loads(done.stdout)["tried"]
+    return tried
 
 
 # --- the broker dies ------------------------------------------------------------------------------

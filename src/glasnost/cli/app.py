@@ -29,6 +29,7 @@ COMMANDS = {
     "lookup": "glasnost.cli.lookup:lookup",
     "explain": "glasnost.cli.explain:explain",
     "match": "glasnost.cli.match:match",
+    "ping": "glasnost.cli.ping:ping",
     "status": "glasnost.cli.status:status",
     "condor": "glasnost.cli.condor:condor",
     "route": "glasnost.cli.route:route",

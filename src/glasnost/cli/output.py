@@ -23,6 +23,11 @@ def say_json(value: Any) -> None:
     _answer(json.dumps(value, indent=2, sort_keys=True))
 
 
+def say_line(value: Any) -> None:
+    """One answer of several, for a program: an object a line."""
+    _answer(json.dumps(value, sort_keys=True))
+
+
 def say_wrapped(text: str) -> None:
     """Lines of the answer, each within the terminal's width if there is one: what goes on below
     stands further in. Words stay whole, so that a route can be copied."""
@@ -72,8 +77,8 @@ def _answer(text: str) -> None:
         sys.exit(1)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as what stands in them.
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int | None = None) -> str:
+    """Columns as wide as what stands in them; from number ``right`` on, figures.
 
     >>> print(table(["name", "age"], [["web.node7", "3 s"]]))
     name       age
@@ -81,10 +86,22 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """
     lines = [list(head), *[[printable(cell, keep="") for cell in row] for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    sides = [str.ljust if right is None or at < right else str.rjust for at in range(len(head))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        "  ".join(
+            to(cell, width) for to, cell, width in zip(sides, line, widths, strict=True)
+        ).rstrip()
         for line in lines
     )
+
+
+def milliseconds(seconds: float) -> str:
+    """A short time, and how fine it was measured.
+
+    >>> milliseconds(0.01234), milliseconds(2.5)
+    ('12.3 ms', '2500.0 ms')
+    """
+    return f"{seconds * 1000:.1f} ms"
 
 
 def duration(seconds: float) -> str:

@@ -178,7 +178,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             return
         if self._pending and self._status is not None:
             self._strip_status()
-        if self._pending:
+        if self._pending and self._takes():
             data = bytes(self._pending)
             self._pending.clear()
             assert self._app is not None
@@ -211,6 +211,9 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if not self._status and self._pending[:1] == header.ACCEPTED:
             del self._pending[:1]
             self._status = None
+            if isinstance(self._app, _Entering):
+                self._app.entered()
+                self._app = None
             return
         self._status += self._pending
         self._pending.clear()
@@ -262,6 +265,13 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._read()
         if self._gone.done():
             asyncio.get_running_loop().call_soon(self._tell_lost)
+
+    async def let_in(self) -> None:
+        """Wait for the server's status, where nobody is attached who would hear what it says.
+        Raises what an application's ``connection_lost`` would get."""
+        entering = _Entering()
+        self.attach(entering)
+        await entering.done
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._app = cast(asyncio.Protocol, protocol)
@@ -384,6 +394,21 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             await asyncio.wait({self._gone}, timeout=LINGER)
         finally:
             self.abort()
+
+
+class _Entering(asyncio.Protocol):
+    """Stands where the application will, until the server has let us in."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def entered(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(exc or PathCut("the connection was closed"))
 
 
 async def secure(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -24,6 +25,9 @@ from glasnost.stages.shared import SharedChannels
 from glasnost.stages.walk import sentence, walk
 
 T = TypeVar("T")
+
+#: What stages are timed by: uvloop's own clock counts whole milliseconds.
+_clock = time.perf_counter
 
 #: What an endpoint does at the end of a path, in general.
 ACCEPT = "accept"
@@ -78,8 +82,7 @@ async def connect(
     attempt. What came of each is remembered in ``experience``, and what was remembered there
     counts.
     """
-    loop = asyncio.get_running_loop()
-    started = loop.time()
+    started = _clock()
     known = experience or Experience()
     considered = plan(vantage, target, policy or Policy(), known.history, known.now(), kinds=TRAITS)
     if considered.candidates:
@@ -96,7 +99,7 @@ async def connect(
         raise ConnectFailed(name, considered, traces, discarded) from _causes(name, lost)
     finally:
         shared.close()
-    now = loop.time()
+    now = _clock()
     known.learn(_outcomes(attempts, won, now))
     failed = tuple(attempts[one.index].trace(one) for one in won.failures)
     trace = attempts[won.index].trace()
@@ -127,12 +130,11 @@ class Attempt(Generic[T]):
         deed: str = ACCEPT,
     ) -> None:
         self._path, self._means, self._finish, self._deed = path, means, finish, deed
-        #: What has begun so far, by the loop's clock.
+        #: What has begun so far.
         self._marks: list[Mark] = []
         self._ended: float | None = None
 
     async def run(self) -> T:
-        loop = asyncio.get_running_loop()
         try:
             sock = await walk(self._path, self._means, reached=self._reached)
             self._reached(len(self._path.route.stages) - 1, self._deed)
@@ -141,11 +143,11 @@ class Attempt(Generic[T]):
             except (OSError, GlasnostError) as error:
                 raise self._failure(sentence(error)) from error
         finally:
-            self._ended = loop.time()
+            self._ended = _clock()
 
     def _reached(self, index: int, deed: str) -> None:
         if self._ended is None:  # else we open a channel for another path's sake
-            self._marks.append(Mark(asyncio.get_running_loop().time(), index, deed))
+            self._marks.append(Mark(_clock(), index, deed))
 
     @property
     def _at(self) -> int:

@@ -62,6 +62,12 @@ class Trace:
         begun = marks[0].at if marks else ended
         return cls(path, spans, ended - begun, number or (spans[-1].number if spans else 1), why)
 
+    def then(self, deed: str, seconds: float, why: str = "") -> Trace:
+        """With something more that was done at its last stage, and perhaps failed."""
+        number = len(self.path.route.stages)
+        span = Span(number, str(self.path.route.stages[-1]), deed, seconds)
+        return Trace(self.path, (*self.spans, span), self.seconds + seconds, number, why)
+
     @property
     def stage(self) -> str:
         """The stage that ``number`` says."""
@@ -76,9 +82,14 @@ class Trace:
             "exit": str(self.path.exit),
             "how": self.path.how,
             "reached": not self.why,
-            "seconds": self.seconds,
+            "seconds": round(self.seconds, 6),
             "stages": [
-                {"stage": one.number, "text": one.stage, "did": one.deed, "seconds": one.seconds}
+                {
+                    "stage": one.number,
+                    "text": one.stage,
+                    "did": one.deed,
+                    "seconds": round(one.seconds, 6),
+                }
                 for one in self.spans
             ],
             "failed": failed if self.why else None,
