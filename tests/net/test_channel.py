@@ -484,3 +484,49 @@ def test_an_address_is_told_only_where_there_is_one(loop: str) -> None:
         await turns()
 
     run(loop, scenario())
+
+
+# --- pausing --------------------------------------------------------------------------------------
+
+
+def test_a_paused_channel_delivers_nothing_until_it_goes_on_and_loses_nothing(loop: str) -> None:
+    async def scenario() -> None:
+        near, far = End(), End()
+        async with channels(near, far) as (client, server):
+
+            def pause_at_third(message: Message) -> None:
+                if message == DialBack(caller="2"):
+                    server.pause_reading()
+
+            far.answer = pause_at_third
+            messages = [DialBack(caller=str(number)) for number in range(10)]
+            for message in messages[:5]:
+                client.tell(message)
+            await until(lambda: len(far.heard) == 3)
+            for message in messages[5:]:
+                client.tell(message)
+            await turns()
+            assert far.heard == messages[:3]
+            server.resume_reading()
+            server.pause_reading()  # at once again: it is the last word that counts
+            await turns()
+            assert far.heard == messages[:3]
+            server.resume_reading()
+            await until(lambda: len(far.heard) == 10)
+            assert far.heard == messages
+
+    run(loop, scenario())
+
+
+def test_who_does_not_listen_takes_nobody_for_silent(loop: str) -> None:
+    async def scenario() -> None:
+        near, far = End(), End(lambda _: Registered())
+        async with channels(near, far, keep_alive=0.02, silence=0.1) as (client, _):
+            client.pause_reading()
+            paused = client._heard
+            await until(lambda: client._heard > paused + 0.2)  # twice what is taken for death
+            assert not client.closed
+            client.resume_reading()
+            assert isinstance(await client.ask(Register(), 10), Registered)
+
+    run(loop, scenario())

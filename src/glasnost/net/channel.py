@@ -7,6 +7,7 @@ import itertools
 import logging
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -74,6 +75,8 @@ class Channel(asyncio.Protocol):
         self._frames = FrameReader()
         self._grease = Grease()
         self._greased = 0  # the number of the message that nobody knows, once it is sent
+        self._held: deque[bytes] = deque()  # frames that came before we paused
+        self._paused = False
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Message]] = {}
         self._heard = self._loop.time()
@@ -125,6 +128,17 @@ class Channel(asyncio.Protocol):
             raise kind(answer.code, answer.why)
         return answer
 
+    def pause_reading(self) -> None:
+        """Deliver nothing more: the peer, if it says much, will have to wait."""
+        self._paused = True
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on, soon, first with what has come already."""
+        if self._paused:
+            self._paused = False
+            self._loop.call_soon(self._resume)
+
     def close(self) -> None:
         """Say goodbye; ``on_close`` follows."""
         self._transport.close()
@@ -134,13 +148,27 @@ class Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
         try:
-            for body in self._frames.feed(data):
-                if self._transport.is_closing():
-                    return  # what came before has ended it
-                self._receive(self._codec.decode(body))
+            self._held += self._frames.feed(data)
         except ProtocolError as error:
-            log.warning("%s: %s", self.peer, error)
-            self._end(error)
+            self._blame(error)
+        self._deliver()
+
+    def _resume(self) -> None:
+        self._deliver()
+        if not self._paused and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _deliver(self) -> None:
+        # What came before may have ended it.
+        while self._held and not self._paused and not self._transport.is_closing():
+            try:
+                self._receive(self._codec.decode(self._held.popleft()))
+            except ProtocolError as error:
+                self._blame(error)
+
+    def _blame(self, error: ProtocolError) -> None:
+        log.warning("%s: %s", self.peer, error)
+        self._end(error)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.closed = True
@@ -174,6 +202,8 @@ class Channel(asyncio.Protocol):
 
     def _look(self) -> None:
         """Notice a silent peer: ask once, then give it up."""
+        if self._paused:
+            self._heard = self._loop.time()  # it is we who do not listen
         silent = self._loop.time() - self._heard
         if silent >= self._silence:
             self._end(PathCut(f"{self.peer} was silent for {silent:.0f} s"))

@@ -1,17 +1,72 @@
-"""Lets a caller in: the first step of every role that is spoken with over control channels."""
+"""Lets callers in: the first step of every role that is spoken with over control channels."""
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from glasnost.core.protocols.record_rules import shown
 from glasnost.core.wire.messages import Codec
 from glasnost.errors import GlasnostError
 from glasnost.net.channel import Channel, OnClose, OnMessage, accept_channel
-from glasnost.net.port import Incoming
+from glasnost.net.exact import refuse
+from glasnost.net.port import MAX_HALF_OPEN_PER_SOURCE, Incoming
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
+
+#: Handshakes at a time that come from one address: who they are is known at their end only. As
+#: many as may have said nothing at all.
+PER_SOURCE: Final = MAX_HALF_OPEN_PER_SOURCE
+
+
+class Handshakes:
+    """Callers who are being let in, each by ``accept`` in a task of its own."""
+
+    def __init__(
+        self,
+        accept: Callable[[Incoming], Coroutine[Any, Any, None]],
+        most: int,
+        per_source: int = PER_SOURCE,
+    ) -> None:
+        self._accept, self._most, self._per_source = accept, most, per_source
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sources: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def take(self, incoming: Incoming) -> None:
+        """Let this caller in, or refuse it; its socket is ours from here on."""
+        source = _host(incoming.peer)
+        if len(self._tasks) >= self._most:
+            refuse(incoming.sock, "busy", f"{self._most} handshakes are under way; try again")
+            return
+        if source and self._sources[source] >= self._per_source:
+            why = f"{self._per_source} handshakes with {source} are under way; try again"
+            refuse(incoming.sock, "busy", why)
+            return
+        self._sources[source] += 1
+        task = asyncio.get_running_loop().create_task(self._accept(incoming))
+        self._tasks.add(task)
+        task.add_done_callback(functools.partial(self._entered, incoming, source))
+
+    async def close(self) -> None:
+        """Let nobody in who is not in yet."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _entered(self, incoming: Incoming, source: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
+        if task.cancelled():  # perhaps before its first step
+            incoming.sock.close()
 
 
 async def let_in(
@@ -33,3 +88,8 @@ async def let_in(
         log.info("%s: not let in: %s", shown(incoming.peer), shown(str(error) or "too slow"))
         return None
     return None if channel.closed else channel
+
+
+def _host(peer: str) -> str:
+    """The address without its port; nothing where there is none."""
+    return peer.rpartition(":")[0]

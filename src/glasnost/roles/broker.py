@@ -53,7 +53,7 @@ from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
 from glasnost.net.relay import IDLE, Relay
 from glasnost.net.waiting import Waiting
-from glasnost.roles.admission import let_in
+from glasnost.roles.admission import Handshakes, let_in
 from glasnost.roles.broker_probes import Probing
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
@@ -93,7 +93,7 @@ class Broker:
         self._numbers = itertools.count(1)
         self._peers: dict[Channel, int] = {}
         self._channels: dict[int, Channel] = {}
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._handshakes = Handshakes(self._accept, MAX_HANDSHAKES)
         self._legs: dict[int, Waiting] = {}
         self._buffers = Buffers()
         self._relays: dict[int, tuple[Relay, asyncio.Task[None]]] = {}
@@ -110,23 +110,18 @@ class Broker:
             refuse(incoming.sock, "busy", "this broker is ending; try another, or again")
         elif incoming.call.relay:
             self._take_leg(incoming)
-        elif len(self._handshakes) >= MAX_HANDSHAKES:
-            refuse(incoming.sock, "busy", f"{MAX_HANDSHAKES} handshakes are under way; try again")
         else:
-            task = asyncio.get_running_loop().create_task(self._accept(incoming))
-            self._handshakes.add(task)
-            task.add_done_callback(functools.partial(self._accepted, incoming))
+            self._handshakes.take(incoming)
 
     async def close(self) -> None:
         """End: relayed streams are cut, so that both sides see it; targets and requesters go."""
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._handshakes:
-            task.cancel()
+        await self._handshakes.close()
         for leg in list(self._legs):
             refuse(self._legs.pop(leg).release(), "busy", "this broker is ending")
-        tasks = [*self._handshakes, *(task for _, task in self._relays.values())]
+        tasks = [task for _, task in self._relays.values()]
         for relay, _ in list(self._relays.values()):
             relay.cut("the broker ended")
         for channel in list(self._peers):
@@ -159,11 +154,6 @@ class Broker:
         )
         if channel is not None:
             self._number(channel)
-
-    def _accepted(self, incoming: Incoming, task: asyncio.Task[None]) -> None:
-        self._handshakes.discard(task)
-        if task.cancelled():  # perhaps before its first step
-            incoming.sock.close()
 
     def _admit(self, peer: Identity) -> None:
         refusal = self._core.refuses(peer.node)

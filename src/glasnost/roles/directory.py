@@ -1,7 +1,8 @@
 """The directory as a library: a core, a store, and the channels of those who ask.
 
 Members of the pool (whoever shows a certificate of it) may look up and list; nodes themselves,
-and neither services nor users on them, change the names that are theirs.
+and neither services nor users on them, change the names that are theirs. All that come from one
+node share its turn, and nodes take turns.
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from glasnost.core.protocols.directory import Asked, Directory, Effect, Event, Offered, Restored
+from glasnost.core.protocols.directory import (
+    Asked,
+    Directory,
+    Effect,
+    Event,
+    Offered,
+    Restored,
+    Searching,
+)
+from glasnost.core.protocols.effort import STEP, cost
 from glasnost.core.protocols.record_rules import LEASE, MAX_PAGE, refusal
 from glasnost.core.protocols.record_table import Verified
-from glasnost.core.protocols.writes import Answer, NotWritten, Write, Written
+from glasnost.core.protocols.writes import Answer, NotWritten, Stored, Write, Written
 from glasnost.core.wire.messages import (
     DIRECTORY,
     Codec,
@@ -33,7 +43,8 @@ from glasnost.errors import ProtocolError, Refused, TrustError, Unavailable
 from glasnost.net.channel import Channel
 from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
-from glasnost.roles.admission import let_in
+from glasnost.roles.admission import Handshakes, let_in
+from glasnost.roles.turns import TakingTurns
 from glasnost.stages import TRAITS
 from glasnost.store.records import RecordStore
 from glasnost.trust.credentials import Credentials
@@ -65,11 +76,13 @@ class DirectoryServer:
         self._credentials = credentials
         self._verifier = verifier
         self._store = store
-        self._clock = clock
+        self._clock = clock  # of the wall; leases count the loop's, which is never set
         self._max_channels = max_channels
         self._codec = Codec(DIRECTORY)
         self._core = Directory(credentials.domain, lease=lease, kinds=TRAITS)
-        self._accepting: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._turns: TakingTurns[Message | Searching] = TakingTurns(self._serve)
+        self._handshakes = Handshakes(self._accept, max_channels)
         self._channels: set[Channel] = set()
         self._per_node: Counter[str] = Counter()
         self._writing: asyncio.Task[None] | None = None
@@ -84,35 +97,35 @@ class DirectoryServer:
     async def start(self) -> None:
         """Read the store. Raises `SettingsError` if it cannot be used."""
         rows = await self._store.load()
-        restored, lost = [], []
-        for name, (signed, published) in rows.items():
-            verified = self._verify(signed)
-            if isinstance(verified, Verified) and verified.record.name == name:
-                restored.append((verified, published))
-            else:
-                lost.append(name)
-            if len(restored) % MAX_PAGE == 0:
-                await asyncio.sleep(0)  # other roles may share this loop
+        lost = [name for name in rows if not await self._restore(name, rows[name])]
         if lost:
             log.info("dropped %d kept records that no longer hold", len(lost))
-        self._handle(Restored(tuple(restored), tuple(lost)))
+            self._handle(Restored((), tuple(lost)))
+
+    async def _restore(self, name: str, stored: Stored) -> bool:
+        """Believe what the store has of a name, if it still holds."""
+        await asyncio.sleep(0)  # other roles may share this loop
+        verified = self._verify(stored.signed)
+        if isinstance(verified, str) or verified.record.name != name:
+            return False
+        self._handle(Restored(((verified, stored.at),)))
+        return True
 
     def take(self, incoming: Incoming) -> None:
         """Serve this connection; its socket is ours from here on."""
-        if self._closing or len(self._accepting) + len(self._channels) >= self._max_channels:
+        if self._closing or len(self._handshakes) + len(self._channels) >= self._max_channels:
             why = "ending" if self._closing else "full"
             refuse(incoming.sock, "busy", f"the directory is {why}; try another, or again")
-            return
-        task = asyncio.get_running_loop().create_task(self._accept(incoming))
-        self._accepting.add(task)
-        task.add_done_callback(lambda done: self._accepted(done, incoming))
+        else:
+            self._handshakes.take(incoming)
 
     async def close(self) -> None:
         """End: what was asked before this is made durable and answered."""
         self._closing = True
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
+        await self._handshakes.close()
+        while self._turns:
+            self._turns.work()
+            await asyncio.sleep(0)
         while self._writing is not None:
             await asyncio.wait([self._writing])
         if self._timer is not None:
@@ -127,7 +140,7 @@ class DirectoryServer:
             "records": len(self._core.table),
             "nodes": self._core.table.nodes,
             "channels": len(self._channels),
-            "handshakes": len(self._accepting),
+            "handshakes": len(self._handshakes),
             "waiting": self._core.waiting,
             "store": "works" if self._store_works else "fails",
         }
@@ -142,11 +155,6 @@ class DirectoryServer:
             self._channels.add(channel)
             self._per_node[channel.peer.node] += 1
 
-    def _accepted(self, task: asyncio.Task[None], incoming: Incoming) -> None:
-        self._accepting.discard(task)
-        if task.cancelled():  # perhaps before its first step
-            incoming.sock.close()
-
     def _admit(self, peer: Identity) -> None:
         if self._per_node[peer.node] >= CHANNELS_PER_NODE:
             raise Refused("busy", f"{peer.node} has {CHANNELS_PER_NODE} connections here")
@@ -159,21 +167,30 @@ class DirectoryServer:
                 del self._per_node[channel.peer.node]
 
     def _hear(self, channel: Channel, message: Message) -> None:
-        peer = channel.peer
-        node = "" if peer.service or peer.user else peer.node
         match message:
             case _ if self._closing:
                 channel.tell(Failed(id=message.id, code="unavailable", why="this directory ends"))
             case Publish(number, records) if len(records) > MAX_PAGE:
                 why = f"{len(records)} records in one message where {MAX_PAGE} may be"
                 channel.tell(Failed(id=number, code="too-large", why=why))
+            case Publish() | Renew() | Withdraw() | Lookup() | List():
+                if not self._turns.ask(channel, cost(message), message):
+                    why = f"{channel.peer.node} asks more than its share: wait for some answers"
+                    channel.tell(Failed(id=message.id, code="busy", why=why))
+            case _:  # an answer to nothing, which is not answered
+                log.info("%s: %s is no question", channel.peer, type(message).__name__)
+
+    def _serve(self, channel: Channel, what: Message | Searching) -> None:
+        peer = channel.peer
+        node = "" if peer.service or peer.user else peer.node
+        match what:
+            case Searching():
+                self._handle(what)
             case Publish(number, records):
                 verified = tuple(self._verify(signed) for signed in records) if node else ()
                 self._handle(Offered(channel, node, number, verified))
             case Renew() | Withdraw() | Lookup() | List():
-                self._handle(Asked(channel, node, message))
-            case _:  # an answer to nothing, which is not answered
-                log.info("%s: %s is no question", peer, type(message).__name__)
+                self._handle(Asked(channel, node, what))
 
     def _verify(self, signed: Signed) -> Verified | str:
         """The record, or why it cannot be believed."""
@@ -187,13 +204,12 @@ class DirectoryServer:
     # --- the core's driver ----------------------------------------------------------------------
 
     def _handle(self, event: Event) -> None:
-        self._run(self._core.handle(event, self._clock()))
+        self._run(self._core.handle(event, self._loop.time(), self._clock()))
 
     def _tick(self, at: float) -> None:
-        # Timers may fire a hair early, and the clock may have been set back: never tell the core
-        # a time before the one it asked for.
+        # Timers may fire a hair early: never tell the core a time before the one it asked for.
         self._timer_at = None
-        self._run(self._core.tick(max(at, self._clock())))
+        self._run(self._core.tick(max(at, self._loop.time())))
 
     def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -201,8 +217,12 @@ class DirectoryServer:
                 case Answer(channel, message):
                     assert isinstance(channel, Channel)
                     channel.tell(message)
+                case Searching(channel):
+                    assert isinstance(channel, Channel)
+                    if not channel.closed:
+                        self._turns.go_on(channel, STEP, effect)
                 case Write():
-                    self._writing = asyncio.get_running_loop().create_task(self._write(effect))
+                    self._writing = self._loop.create_task(self._write(effect))
         at = self._core.deadline()
         if at == self._timer_at:
             return
@@ -210,8 +230,7 @@ class DirectoryServer:
             self._timer.cancel()
         self._timer, self._timer_at = None, at
         if at is not None:
-            delay = max(0.0, at - self._clock())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._tick, at)
+            self._timer = self._loop.call_at(at, self._tick, at)
 
     async def _write(self, write: Write) -> None:
         event: Written | NotWritten = Written()

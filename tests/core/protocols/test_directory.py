@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glasnost.core.protocols import record_rules, writes
-from glasnost.core.protocols.directory import Asked, Directory, Effect, Offered, Restored
+from glasnost.core.protocols.directory import (
+    Asked,
+    Directory,
+    Effect,
+    Offered,
+    Restored,
+    Searching,
+)
 from glasnost.core.protocols.record_rules import LEASE, MAX_PAGE, MAX_RECORDS
 from glasnost.core.protocols.record_table import Verified
 from glasnost.core.protocols.writes import RETRY, Answer, NotWritten, Stored, Write, Written
@@ -70,6 +77,8 @@ class Settled:
             effect = effects.pop(0)
             if isinstance(effect, Answer):
                 answers.append(effect)
+            elif isinstance(effect, Searching):
+                effects += self.core.handle(effect, now)
             else:
                 self.stored |= effect.puts
                 for name in effect.deletes:
@@ -517,11 +526,26 @@ def test_a_stuck_store_makes_nobody_wait_without_bound(monkeypatch: pytest.Monke
         assert answer.message.code == code
 
 
+def test_one_nodes_flood_leaves_the_disk_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writes, "WAITING_PER_NODE", 3)
+    core = Directory(DOMAIN)
+    flood = [core.handle(Offered("p", "n1", id, (record(),)), 0) for id in range(5)]
+    assert [len(effects) for effects in flood] == [1, 0, 0, 1, 1]
+    why = "3 questions of n1 wait for the disk; try again"
+    assert flood[4] == [Answer("p", Failed(id=4, code="busy", why=why))]
+    assert core.handle(Offered("q", "n2", 7, (record("web.n2"),)), 0) == []
+    *answers, _ = core.handle(Written(), 1)
+    assert len(answers) == 3, "the same bytes again wait for the write that has them"
+    assert core.handle(Offered("p", "n1", 9, (record("b.n1"),)), 1) == []
+
+
 def test_restored_records_get_one_lease_and_keep_their_age() -> None:
     core = Directory(DOMAIN)
     good, late = record("a.n1"), record("b.n1", not_after=990)
     effects = core.handle(Restored(((good, 900.0), (late, 900.0)), lost=("c.n1",)), 1000)
-    assert effects == [Write({}, ("c.n1", late.record.name))]
+    assert effects == [Write({}, ("c.n1",))]
+    core.tick(1000)
+    assert core.handle(Written(), 1000) == [Write({}, (late.record.name,))]
     core.handle(Written(), 1000)
     (answer,) = core.handle(Asked(1, "", Lookup(name=good.record.name)), 1010)
     assert answer == Answer(1, Found(record=good.signed, age=110))

@@ -80,7 +80,7 @@ class AnySequence(RuleBasedStateMachine):
         if sequence > self.sequence.get(name, 0):
             self.sequence[name] = sequence
             self.until[name] = min(self.now + LEASE, offered.record.not_after)
-        elif (kept := self.core.table.get(name)) and kept.signed == offered.signed:
+        elif (kept := self.core.table.get(name, self.now)) and kept.signed == offered.signed:
             self.until[name] = min(self.now + LEASE, offered.record.not_after)
         self.carry_out(self.core.handle(Offered("p", node, self.number, (offered,)), self.now))
 
@@ -88,7 +88,7 @@ class AnySequence(RuleBasedStateMachine):
     def renew(self, short: str) -> None:
         name, node = name_of(short), short.partition(".")[2]
         if name in self.until:
-            kept = self.core.table.get(name)
+            kept = self.core.table.get(name, self.now)
             assert kept is not None
             self.until[name] = min(self.now + LEASE, kept.record.not_after)
         self.carry_out(self.core.handle(Asked("p", node, Renew(names=(name,))), self.now))

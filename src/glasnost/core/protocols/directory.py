@@ -2,7 +2,11 @@
 
 Serves from memory; a store is told of every change, and whoever asked for it is answered once it
 is durable (see `writes`). Signatures are verified before a record comes here. Knows no sockets,
-no disk and no clock: ``now`` is seconds since 1970, like the ``not_after`` of records.
+no disk and no clock.
+
+There are two times. Leases count ``now``, of a clock that is never set: a wall clock that jumps
+ahead for a moment must not end every record of the pool. The ``not_after`` of records is meant in
+``wall``, seconds since 1970.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from glasnost.core.protocols.queries import Queries
+from glasnost.core.protocols.queries import Queries, Search
 from glasnost.core.protocols.record_rules import (
     LEASE,
     MAX_NAMES,
@@ -70,10 +74,23 @@ class Asked:
     message: Renew | Withdraw | Lookup | List | Query
 
 
-Event = Restored | Offered | Asked | Written | NotWritten
-Effect = Answer | Write
+@dataclass(frozen=True)
+class Searching:
+    """Effect: this question has had its share, and is not answered yet. As an event, when it is
+    its peer's turn again: go on."""
+
+    peer: Hashable
+    search: Search
+
+
+Event = Restored | Offered | Asked | Searching | Written | NotWritten
+Effect = Answer | Searching | Write
 No = tuple[str, str]  # why a whole question is refused: the code, the sentence
 
+
+#: Ended records that one `tick` makes gone, at 5 to 20 µs each: the next follows at once, and
+#: others have their turns in between.
+SWEEP: Final = 200
 
 _NO_KINDS: Final[Mapping[str, Traits]] = {}
 
@@ -104,25 +121,27 @@ class Directory:
         """How many answers wait for the store."""
         return self._writes.waiting
 
-    def handle(self, event: Event, now: float) -> list[Effect]:
-        """What to do about an event. What has ended by ``now`` is gone first."""
-        self._expire(now)
+    def handle(self, event: Event, now: float, wall: float | None = None) -> list[Effect]:
+        """What to do about an event. ``wall`` is left out where both clocks are one."""
+        wall = now if wall is None else wall
         effects: list[Effect] = []
         match event:
             case Asked(peer, _, Lookup() as question):
                 effects.append(Answer(peer, self._look_up(question, now)))
             case Asked(peer, _, List() as question):
-                effects.append(Answer(peer, self._list(question, now)))
+                effects.append(self._search(Searching(peer, Search.of(question)), now))
+            case Searching():
+                effects.append(self._search(event, now))
             case Asked(peer, node, (Renew() | Withdraw()) as question):
-                effects += self._change(peer, node, question, now)
+                effects += self._change(peer, node, question, now, wall)
             case Offered():
-                effects += self._publish(event, now)
+                effects += self._publish(event, now, wall)
             case Written():
                 effects += self._writes.written()
             case NotWritten(why):
                 effects += self._writes.not_written(why, now)
             case Restored():
-                self._restore(event, now)
+                self._restore(event, now, wall)
         return [*effects, *self._writes.begin(now)]
 
     def deadline(self) -> float | None:
@@ -131,32 +150,37 @@ class Directory:
         return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> list[Effect]:
-        """Do what is due."""
-        self._expire(now)
+        """Do what is due, or a part of it: then the deadline is not later than ``now``."""
+        for name in self.table.expire(now, SWEEP):
+            self._writes.delete(name)
         return [*self._writes.begin(now)]
 
     # --- changes --------------------------------------------------------------------------------
 
-    def _publish(self, offer: Offered, now: float) -> list[Answer]:
-        if not offer.node or self._writes.full:
-            no = _BEHIND if offer.node else _NOT_A_NODE
-            return [Answer(offer.peer, _failed(offer, no))]
+    def _publish(self, offer: Offered, now: float, wall: float) -> list[Answer]:
+        if not offer.node:
+            return [Answer(offer.peer, _failed(offer, _NOT_A_NODE))]
+        if why := self._writes.refusal(offer.node):
+            return [Answer(offer.peer, _failed(offer, ("busy", why)))]
         refused, taken = [], []
         for offered in offer.records:
-            why = offered if isinstance(offered, str) else self._refusal(offered, offer.node, now)
-            refused.append(why)
-            if not why and isinstance(offered, Verified):
-                self._take(offered, now)
+            if isinstance(offered, str):
+                refused.append(offered)
+                continue
+            self._forget_ended(offered.record.name, now)
+            refused.append(why := self._refusal(offered, offer.node, now, wall))
+            if not why:
+                self._take(offered, now, wall)
                 taken.append(offered.record.name)
         answer = Published(id=offer.id, lease=self._lease, refused=tuple(refused))
-        return self._writes.answer(taken, Answer(offer.peer, answer))
+        return self._writes.answer(taken, Answer(offer.peer, answer), offer.node)
 
-    def _refusal(self, offered: Verified, node: str, now: float) -> str:
+    def _refusal(self, offered: Verified, node: str, now: float, wall: float) -> str:
         """Why this record is not taken from this node, or nothing."""
-        record, kept = offered.record, self.table.get(offered.record.name)
+        record, kept = offered.record, self.table.get(offered.record.name, now)
         if not self._owns(node, record.name):
             return refusal("denied", not_of(record.name, node))
-        if record.not_after <= now:
+        if record.not_after <= wall:
             return refusal("expired", f"the record of {shown(record.name)} has expired")
         if why := problem(record, offered.signed):
             return why
@@ -170,21 +194,24 @@ class Directory:
             return refusal("stale", f"sequence {record.sequence} is not above {last}")
         return ""
 
-    def _take(self, offered: Verified, now: float) -> None:
-        kept = self.table.get(offered.record.name)
+    def _take(self, offered: Verified, now: float, wall: float) -> None:
+        kept = self.table.get(offered.record.name, now)
         if kept is None or kept.signed != offered.signed:
-            self._writes.put(offered.record.name, Stored(offered.signed, now))
-        self._keep(offered, renewed=now, now=now)
+            self._writes.put(offered.record.name, Stored(offered.signed, wall))
+        self._keep(offered, renewed=now, now=now, wall=wall)
 
     def _change(
-        self, peer: Hashable, node: str, question: Renew | Withdraw, now: float
+        self, peer: Hashable, node: str, question: Renew | Withdraw, now: float, wall: float
     ) -> list[Answer]:
         """Renew or withdraw; one name that is another's refuses the whole question."""
         no = self._not_all(node, question.names)
         if no is not None:
             return [Answer(peer, _failed(question, no))]
-        act = self._renew if isinstance(question, Renew) else self._withdraw
-        return self._writes.answer(question.names, Answer(peer, act(question, now)))
+        if isinstance(question, Renew):
+            message = self._renew(question, now, wall)
+        else:
+            message = self._withdraw(question)
+        return self._writes.answer(question.names, Answer(peer, message), node)
 
     def _not_all(self, node: str, names: tuple[str, ...]) -> No | None:
         if not node:
@@ -194,16 +221,17 @@ class Directory:
         foreign = [name for name in names if not self._owns(node, name)]
         return ("denied", not_of(foreign[0], node)) if foreign else None
 
-    def _renew(self, question: Renew | Withdraw, now: float) -> Message:
+    def _renew(self, question: Renew, now: float, wall: float) -> Message:
         unknown = []
         for name in question.names:
-            if (kept := self.table.get(name)) is None:
+            kept = self.table.get(name, now)
+            if kept is None or kept.record.not_after <= wall:
                 unknown.append(name)
             else:
-                self._keep(Verified(kept.record, kept.signed), renewed=now, now=now)
+                self._keep(Verified(kept.record, kept.signed), renewed=now, now=now, wall=wall)
         return Renewed(id=question.id, lease=self._lease, unknown=tuple(unknown))
 
-    def _withdraw(self, question: Renew | Withdraw, now: float) -> Message:
+    def _withdraw(self, question: Withdraw) -> Message:
         for name in question.names:
             if self.table.forget(name):
                 self._writes.delete(name)
@@ -214,40 +242,43 @@ class Directory:
         service, _, rest = name.partition(".")
         return service != "" and rest == f"{node}.{self._domain}"
 
-    def _keep(self, verified: Verified, *, renewed: float, now: float) -> None:
-        until = min(now + self._lease, verified.record.not_after)
+    def _keep(self, verified: Verified, *, renewed: float, now: float, wall: float) -> None:
+        until = now + min(self._lease, verified.record.not_after - wall)
         self.table.keep(verified, renewed, until)
 
-    def _expire(self, now: float) -> None:
-        for name in self.table.expire(now):
+    def _forget_ended(self, name: str, now: float) -> None:
+        """Before anything new is made of a name: `tick` may not have come to it yet."""
+        if name in self.table and self.table.get(name, now) is None:
+            self.table.forget(name)
             self._writes.delete(name)
 
-    def _restore(self, event: Restored, now: float) -> None:
+    def _restore(self, event: Restored, now: float, wall: float) -> None:
         """Each gets one whole lease: its owner renews it, or it is gone like any other."""
         for verified, published in event.records:
-            self._keep(verified, renewed=published, now=now)
+            renewed = now - max(0.0, wall - published)  # clocks are set, while we were away too
+            self._keep(verified, renewed=renewed, now=now, wall=wall)
         for name in event.lost:
             self._writes.delete(name)
-        self._expire(now)
 
     # --- answers --------------------------------------------------------------------------------
 
     def _look_up(self, question: Lookup, now: float) -> Message:
-        kept = self.table.get(question.name)
+        kept = self.table.get(question.name, now)
         if kept is None:
             no = "unknown-name", f"no record of {shown(question.name)} is kept here"
             return _failed(question, no)
         return Found(id=question.id, record=kept.signed, age=kept.age(now))
 
-    def _list(self, question: List, now: float) -> Message:
+    def _search(self, searching: Searching, now: float) -> Answer | Searching:
+        peer, search = searching.peer, searching.search
         try:
-            return self._queries.page(question, now)
+            reached = self._queries.step(search, now)
         except Refused as no:
-            return _failed(question, (no.code, no.why))
+            return Answer(peer, _failed(search.question, (no.code, no.why)))
+        return Searching(peer, reached) if isinstance(reached, Search) else Answer(peer, reached)
 
 
 _NOT_A_NODE: Final = ("denied", "only a node itself may publish, renew and withdraw")
-_BEHIND: Final = ("busy", "the directory's disk is behind; try again")
 
 
 def _failed(question: Message | Offered, no: No) -> Failed:

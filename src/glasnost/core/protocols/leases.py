@@ -52,10 +52,11 @@ class Leases:
                 heapreplace(self._heap, (until, name))
         return None
 
-    def due(self, now: float) -> list[str]:
-        """The names that have ended; they are gone from here."""
-        ended = []
-        while (at := self.next()) is not None and at <= now:
+    def due(self, now: float, most: int | None = None) -> list[str]:
+        """The names that have ended, ``most`` of them if there are more; they are gone from
+        here."""
+        ended: list[str] = []
+        while len(ended) != most and (at := self.next()) is not None and at <= now:
             _, name = self._heap[0]
             del self._until[name]
             ended.append(name)

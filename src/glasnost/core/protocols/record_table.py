@@ -5,13 +5,10 @@ Decides nothing: `directory` says what may be kept. Knows no clock.
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from glasnost.core.protocols.leases import Leases
 from glasnost.core.protocols.record_index import LabelIndex, Sketch, Sketches
@@ -29,11 +26,12 @@ class Verified:
 
 @dataclass(frozen=True)
 class Kept:
-    """A record here, and when its owner last said that it stands."""
+    """A record here, when its owner last said that it stands, and when its lease ends."""
 
     record: Record
     signed: Signed
     renewed: float
+    until: float
     sketch: Sketch | None = None
 
     def age(self, now: float) -> float:
@@ -42,7 +40,10 @@ class Kept:
 
 
 class RecordTable:
-    """Records by full name, and by label. ``kinds`` are those of stages, for their sketches."""
+    """Records by full name, and by label. ``kinds`` are those of stages, for their sketches.
+
+    A record whose lease has ended is not seen from that moment; `expire` makes it gone.
+    """
 
     def __init__(self, kinds: Mapping[str, Traits]) -> None:
         self._kept: dict[str, Kept] = {}
@@ -58,9 +59,10 @@ class RecordTable:
     def __contains__(self, name: str) -> bool:
         return name in self._kept
 
-    def get(self, name: str) -> Kept | None:
+    def get(self, name: str, now: float) -> Kept | None:
         """What is kept of this name."""
-        return self._kept.get(name)
+        kept = self._kept.get(name)
+        return None if kept is None or kept.until <= now else kept
 
     @property
     def nodes(self) -> int:
@@ -89,7 +91,7 @@ class RecordTable:
                 self._unindex(kept)
             sketch = self._sketches.take(record)
             self.labels.add(name, record.labels)
-        self._kept[name] = Kept(record, verified.signed, renewed, sketch)
+        self._kept[name] = Kept(record, verified.signed, renewed, until, sketch)
         self._leases.set(name, until)
 
     def forget(self, name: str) -> bool:
@@ -105,42 +107,25 @@ class RecordTable:
         self._leases.drop(name)
         return True
 
-    def expire(self, now: float) -> list[str]:
-        """Forget those whose leases have ended: their names."""
-        ended = self._leases.due(now)
+    def expire(self, now: float, most: int) -> list[str]:
+        """Forget those whose leases have ended, ``most`` of them at once: their names."""
+        ended = self._leases.due(now, most)
         for name in ended:
             self.forget(name)
         return ended
 
-    def page(
-        self,
-        glob: str,
-        after: str,
-        limit: int,
-        among: Sequence[str] | None = None,
-        fits: Callable[[Kept], bool] | None = None,
-    ) -> tuple[list[Kept], bool]:
-        """The first records that match and fit, of names above ``after``, and whether there are
-        more. ``among`` are the names to look at, in order; None: all."""
+    def walk(self, start: str, after: str, among: Sequence[str] | None = None) -> Iterator[Kept]:
+        """What is here of names above ``after`` that begin with ``start``, in order, though its
+        lease have ended. ``among`` are the names to look at, in order; None: all."""
         names = self._names if among is None else among
-        found = (self._kept[name] for name in _matching(names, glob, after))
-        page = list(islice(filter(fits, found) if fits else found, limit + 1))
-        return page[:limit], len(page) > limit
+        at = max(bisect_right(names, after), bisect_left(names, start))
+        while at < len(names) and names[at].startswith(start):
+            yield self._kept[names[at]]
+            at += 1
 
     def _unindex(self, kept: Kept) -> None:
         self._sketches.drop(kept.sketch)
         self.labels.remove(kept.record.name, kept.record.labels)
-
-
-def _matching(names: Sequence[str], glob: str, after: str) -> Iterator[str]:
-    """Looks only at names with the glob's plain beginning."""
-    start = re.split(r"[*?[]", glob, maxsplit=1)[0]
-    matches = re.compile(fnmatch.translate(glob)).match
-    at = max(bisect_right(names, after), bisect_left(names, start))
-    while at < len(names) and names[at].startswith(start):
-        if matches(names[at]):
-            yield names[at]
-        at += 1
 
 
 def _node(name: str) -> str:

@@ -7,6 +7,7 @@ come, so no answer ever vouches for a change that the store does not have.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -19,6 +20,9 @@ RETRY: Final = 1.0
 #: Answers that may wait for the store: at a thousand groups a second they are out in no time, so
 #: more than this means that the disk is stuck. Who comes then is told so.
 MAX_WAITING: Final = 10_000
+#: Of these, those for one node: more than its agent asks at once, so that one node's flood leaves
+#: the disk's patience to the others.
+WAITING_PER_NODE: Final = 1000
 #: Changed names that may wait for the store: twice the records that a directory keeps.
 MAX_CHANGES: Final = 200_000
 
@@ -65,6 +69,7 @@ class NotWritten:
 class _Group:
     changes: dict[str, Stored | None] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    nodes: Counter[str] = field(default_factory=Counter)  # whom the answers are for
 
 
 class Writes:
@@ -80,10 +85,14 @@ class Writes:
         """Answers that wait for the store."""
         return len(self._next.answers) + (len(self._writing.answers) if self._writing else 0)
 
-    @property
-    def full(self) -> bool:
-        """Nothing more should be changed before the store has caught up."""
-        return len(self._next.changes) >= MAX_CHANGES or self.waiting >= MAX_WAITING
+    def refusal(self, node: str) -> str:
+        """Why this node should change nothing before the store has caught up, or nothing."""
+        if len(self._next.changes) >= MAX_CHANGES or self.waiting >= MAX_WAITING:
+            return "the directory's disk is behind; try again"
+        of_node = self._next.nodes[node] + (self._writing.nodes[node] if self._writing else 0)
+        if of_node >= WAITING_PER_NODE:
+            return f"{WAITING_PER_NODE} questions of {node} wait for the disk; try again"
+        return ""
 
     def put(self, name: str, stored: Stored) -> None:
         """Keep this."""
@@ -93,8 +102,8 @@ class Writes:
         """Keep this no longer."""
         self._next.changes[name] = None
 
-    def answer(self, names: Iterable[str], answer: Answer) -> list[Answer]:
-        """Answer now, or once the changes to all of these names are durable."""
+    def answer(self, names: Iterable[str], answer: Answer, node: str) -> list[Answer]:
+        """Answer this node now, or once the changes to all of these names are durable."""
         waits_for: _Group | None = None
         for name in names:
             if name in self._next.changes:
@@ -104,9 +113,10 @@ class Writes:
                 waits_for = self._writing
         if waits_for is None:
             return [answer]
-        if self.waiting >= MAX_WAITING:
-            return [Answer(answer.peer, _refusal(answer.message, "the store is behind"))]
+        if why := self.refusal(node):
+            return [Answer(answer.peer, _refusal(answer.message, why))]
         waits_for.answers.append(answer)
+        waits_for.nodes[node] += 1
         return []
 
     def begin(self, now: float) -> list[Write]:
