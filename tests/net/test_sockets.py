@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -208,3 +210,22 @@ ADDRESSES = [
 @pytest.mark.parametrize("address, text", ADDRESSES)
 def test_addresses_for_people(address: object, text: str) -> None:
     assert address_text(address) == text
+
+
+def test_connecting_to_a_literal_asks_no_thread() -> None:
+    """uvloop's own ``sock_connect`` has names resolved by threads, literals too."""
+    program = """
+import asyncio, os, socket, uvloop
+from glasnost.net.sockets import connect_tcp
+
+async def main():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        (await connect_tcp(*listener.getsockname())).close()
+    return len(os.listdir("/proc/self/task"))
+
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    before = len(os.listdir("/proc/self/task"))
+    print(runner.run(main()) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")

@@ -26,9 +26,8 @@ MAX_UNIX_PATH: Final = 107
 def tune(sock: socket.socket) -> socket.socket:
     """What every stream of ours has: non-blocking, no Nagle."""
     sock.setblocking(False)
-    if sock.family != socket.AF_UNIX:
-        with contextlib.suppress(OSError):  # already reset by the peer
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with contextlib.suppress(OSError):  # already reset by the peer, or a unix socket
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 
@@ -39,11 +38,40 @@ async def connect_tcp(host: str, port: int, source: str | None = None) -> socket
     try:
         if source is not None:
             sock.bind((source, 0))
-        await asyncio.get_running_loop().sock_connect(sock, _target(host, port))
+        await _connect(sock, _target(host, port))
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+async def _connect(sock: socket.socket, address: tuple[object, ...]) -> None:
+    """Connect to an address that needs no resolving.
+
+    Why not the loop's ``sock_connect``: uvloop's sends even a literal through a thread that
+    resolves names, which costs more than the connection.
+    """
+    problem = sock.connect_ex(address)
+    if problem == errno.EINPROGRESS:
+        await _writable(sock)
+        problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if problem:
+        raise OSError(problem, os.strerror(problem))
+
+
+async def _writable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_writer(sock.fileno(), _resolve, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(sock.fileno())
+
+
+def _resolve(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
 
 
 async def connect_host(host: str, port: int) -> socket.socket:
@@ -54,7 +82,7 @@ async def connect_host(host: str, port: int) -> socket.socket:
     for entry in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = tune(socket.socket(entry[0], entry[1]))
         try:
-            await loop.sock_connect(sock, entry[4])
+            await _connect(sock, entry[4])
         except OSError as error:
             sock.close()
             problem = error
