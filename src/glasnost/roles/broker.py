@@ -47,6 +47,7 @@ from glasnost.core.wire.messages import (
     Request,
 )
 from glasnost.errors import Refused
+from glasnost.net.alarm import Alarm
 from glasnost.net.buffers import Buffers
 from glasnost.net.channel import KEEP_ALIVE, SILENCE, Channel
 from glasnost.net.exact import refuse
@@ -98,7 +99,7 @@ class Broker:
         self._buffers = Buffers()
         self._relays: dict[int, tuple[Relay, asyncio.Task[None]]] = {}
         self._finished = {"streams": 0, "bytes": 0}
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._tick, clock)
         self._closing = False
 
     def __repr__(self) -> str:
@@ -116,8 +117,7 @@ class Broker:
     async def close(self) -> None:
         """End: relayed streams are cut, so that both sides see it; targets and requesters go."""
         self._closing = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         await self._handshakes.close()
         for leg in list(self._legs):
             refuse(self._legs.pop(leg).release(), "busy", "this broker is ending")
@@ -228,20 +228,14 @@ class Broker:
     def _handle(self, event: Event) -> None:
         self._run(self._core.handle(event, self._clock()))
 
-    def _tick(self, at: float) -> None:
-        # A timer may fire a hair early; never tell the core a time before the one it asked for.
-        self._run(self._core.tick(max(at, self._clock())))
+    def _tick(self, now: float) -> None:
+        self._run(self._core.tick(now))
 
     def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
             self._carry_out(effect)
-        if self._timer is not None:
-            self._timer.cancel()
-        at = None if self._closing else self._core.deadline()
-        self._timer = None
-        if at is not None:
-            delay = max(0.0, at - self._clock())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._tick, at)
+        if not self._closing:
+            self._alarm.set(self._core.deadline())
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:

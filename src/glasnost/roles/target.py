@@ -35,6 +35,7 @@ from glasnost.core.wire.header import MAX_WHY, TOKEN_SIZE, Call
 from glasnost.core.wire.messages import DialBack, Done, Failed, Leg, Message, Register, Registered
 from glasnost.errors import GlasnostError, PathCut, ProtocolError, Refused
 from glasnost.net import race
+from glasnost.net.alarm import Alarm
 from glasnost.net.channel import Channel, OnClose, OnMessage
 from glasnost.net.exact import write_call
 from glasnost.net.sockets import address_text, connect_tcp
@@ -90,7 +91,7 @@ class Target:
         self._errands: set[asyncio.Task[None]] = set()
         self._parting: dict[str, str] = {}
         self._served = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._tick, clock)
 
     def __repr__(self) -> str:
         return f"<Target {self._core!r}, {len(self._errands)} in flight>"
@@ -112,6 +113,7 @@ class Target:
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
+        self._alarm.cancel()
 
     def status(self) -> dict[str, Any]:
         """What there is, for people and machines to read; ``since`` in seconds ago."""
@@ -213,7 +215,7 @@ class Target:
         """A connection to the requester with its call written, and its address for people."""
         if len(message.reply) != TOKEN_SIZE:
             raise Refused("bad-request", f"a reply name has {TOKEN_SIZE} bytes")
-        allowed, refused = choose(message.returns, self._networks())
+        allowed, refused = choose(message.returns, _networks(tuple(self._ranges())))
         if not allowed:
             raise Refused("no-return-route", "; ".join(refused) or "there is no return route")
         try:
@@ -230,17 +232,13 @@ class Target:
             raise
         return sock, _text(to)
 
-    def _networks(self) -> list[Network]:
-        return [ipaddress.ip_network(text, strict=False) for text in self._ranges()]
-
     # --- the core's driver ----------------------------------------------------------------------
 
     def _handle(self, broker: str, event: Event) -> None:
         self._run(self._core.handle(broker, event, self._clock()))
 
-    def _tick(self, at: float) -> None:
-        # A timer may fire a hair early; never tell the core a time before the one it asked for.
-        self._run(self._core.tick(max(at, self._clock())))
+    def _tick(self, now: float) -> None:
+        self._run(self._core.tick(now))
 
     def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -250,12 +248,7 @@ class Target:
                     self._attempts[broker] = task
                 case Drop(broker):
                     self._drop(broker)
-        if self._timer is not None:
-            self._timer.cancel()
-        at, self._timer = self._core.deadline(), None
-        if at is not None:
-            delay = max(0.0, at - self._clock())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._tick, at)
+        self._alarm.set(self._core.deadline())
 
     def _drop(self, broker: str) -> None:
         if (attempt := self._attempts.pop(broker, None)) is not None:
@@ -263,6 +256,12 @@ class Target:
         if (channel := self._channels.pop(broker, None)) is not None:
             channel.close()
             self._on_change()
+
+
+@functools.lru_cache(1)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """The networks that these texts say: seldom others than the last time."""
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
 def _text(to: Return) -> str:
