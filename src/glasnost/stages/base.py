@@ -17,6 +17,7 @@ from typing import Protocol
 from glasnost.core.address.stage import Stage
 from glasnost.core.routes.path import Crossing, Path
 from glasnost.core.routes.traits import Traits
+from glasnost.errors import GlasnostError
 from glasnost.stages.shared import SharedChannels
 from glasnost.trust.credentials import Credentials
 
@@ -27,7 +28,10 @@ class Expectation(Protocol):
     reply: bytes
 
     async def arrival(self) -> socket.socket:
-        """The dial-back, its header consumed."""
+        """The dial-back, its header consumed; or what it failed with."""
+
+    def fail(self, error: GlasnostError) -> None:
+        """It will never come."""
 
     def cancel(self) -> None:
         """Nobody waits any more: a connection that comes later is closed."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
-from typing import Any
 
 from glasnost.core.routes.traits import Traits
-from glasnost.core.wire.messages import BROKER, Codec, Relay, Request
-from glasnost.errors import ProtocolError, Unavailable
+from glasnost.core.wire.messages import BROKER, Codec, Message, Relay, Request
+from glasnost.errors import GlasnostError, ProtocolError, Unavailable
 from glasnost.net.channel import Channel, open_channel
-from glasnost.stages.base import Kind, Step
+from glasnost.stages.base import Expectation, Kind, Step
 from glasnost.stages.shared import SharedChannels
 
 _CODEC = Codec(BROKER)
@@ -59,7 +58,7 @@ async def _relay(step: Step, broker: Channel) -> socket.socket:
 
 
 async def _dial_back(step: Step, broker: Channel) -> socket.socket:
-    """Wait for the dial-back and for the broker's word, whichever comes first."""
+    """Wait for the dial-back; the broker's word, if it is a refusal, says that it will not come."""
     timeout = step.means.timeout
     if step.means.expect is None:
         raise Unavailable("this client has no port that a target could dial back to")
@@ -74,31 +73,22 @@ async def _dial_back(step: Step, broker: Channel) -> socket.socket:
         timeout=timeout,
     )
     asking = asyncio.ensure_future(broker.ask(request, timeout))
-    coming = asyncio.ensure_future(expectation.arrival())
+    asking.add_done_callback(functools.partial(_answered, expectation))
     try:
-        await asyncio.wait({asking, coming}, return_when=asyncio.FIRST_COMPLETED)
-        if not coming.done():
-            asking.result()  # a refusal ends it here; "done" means that the connection is near
-            await asyncio.wait({coming}, timeout=timeout)
-        if not coming.done():
-            raise TimeoutError(f"the target did not dial back within {timeout:g} s")
-        return coming.result()
-    except BaseException:
-        if _has_result(coming):
-            coming.result().close()
-        raise
+        async with asyncio.timeout(timeout):
+            return await expectation.arrival()
+    except TimeoutError:
+        raise TimeoutError(f"the target did not dial back within {timeout:g} s") from None
     finally:
         # Nothing here may await: what has arrived is on its way to the caller.
         expectation.cancel()
-        for task in (asking, coming):
-            task.cancel()
-            task.add_done_callback(_has_result)
+        asking.cancel()
 
 
-def _has_result(task: asyncio.Future[Any]) -> bool:
-    """Whether a task has ended well. Asking is enough for asyncio not to complain of an error
-    that nobody took."""
-    return task.done() and not task.cancelled() and task.exception() is None
+def _answered(expectation: Expectation, asking: asyncio.Future[Message]) -> None:
+    """ "Done" only means that the connection is near, and time is measured elsewhere."""
+    if not asking.cancelled() and isinstance(error := asking.exception(), GlasnostError):
+        expectation.fail(error)
 
 
 CCB = Kind(
