@@ -73,11 +73,13 @@ async def running(folder: Path, *, directory: bool = False, **pool: Any) -> Asyn
 
 
 @asynccontextmanager
-async def serving_directory(agent: Agent) -> AsyncIterator[DirectoryServer]:
+async def serving_directory(
+    agent: Agent, name: str = "directory"
+) -> AsyncIterator[DirectoryServer]:
     async def reopen() -> Agent:
         return agent
 
-    registration = Registration(m.Offer(name="directory"), reopen)
+    registration = Registration(m.Offer(name=name), reopen)
     await registration.start(agent)
     assert registration.credentials is not None
     verifier = Verifier(agent.root, agent.domain)

@@ -54,7 +54,7 @@ class Publisher:
         on_refused: Callable[[str, str], None] | None = None,
         randomness: random.Random | None = None,
     ) -> None:
-        self._client = client
+        self.client = client
         self._on_refused = on_refused
         self._random = randomness or random.Random()
         self._core = Publishing()
@@ -84,24 +84,25 @@ class Publisher:
 
     async def close(self, *, timeout: float = 0.0) -> None:
         """Stop; within ``timeout`` seconds, withdraw everything first."""
-        if timeout > 0:
-            self.want({})
-            try:
+        try:
+            if timeout > 0:
+                self.want({})
                 async with asyncio.timeout(timeout):
                     await self.settled()
-            except TimeoutError:
-                log.info("records were not withdrawn: %s", self.away or "no answer in time")
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait([self._asking])
+        except TimeoutError:
+            log.info("records were not withdrawn: %s", self.away or "no answer in time")
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._asking is not None:
+                self._asking.cancel()
+                await asyncio.wait([self._asking])
 
     async def _ask(self, ask: Ask) -> None:
         event: Event
         try:
             expected = _ANSWERS[type(ask.message)]
-            event = Answered(await self._client.ask(ask.message, expected))
+            event = Answered(await self.client.ask(ask.message, expected))
         except GlasnostError as error:
             event = Away(str(error), self._random.random())
         self._asking = None

@@ -19,11 +19,11 @@ from glasnost.core.address.names import Name
 from glasnost.core.routes import Vantage
 from glasnost.core.wire import messages as m
 from glasnost.errors import GlasnostError, Refused, UnknownName
-from glasnost.net.channel import Channel
 from glasnost.net.port import Incoming, SharedPort
 from glasnost.roles.agent.brokers import Brokers
 from glasnost.roles.agent.clients import MAX_SHOWN, Client, user_name
 from glasnost.roles.agent.dialling import Dialling, Ended
+from glasnost.roles.agent.directories import Directories
 from glasnost.roles.agent.listening import Listening
 from glasnost.roles.agent.lookups import Answer, Lookups
 from glasnost.roles.agent.publication import Publication
@@ -41,7 +41,6 @@ from glasnost.version import __version__
 
 log = logging.getLogger("glasnost.agent")
 
-_DIRECTORY = m.Codec(m.DIRECTORY)
 #: A broker list that changed is noticed within this time, seconds.
 BROKERS_EVERY = 30.0
 #: While no broker is known, the directories are asked more often: at start they may be coming up.
@@ -70,11 +69,12 @@ class Agent:
         self._listening = Listening(settings, number, run, self._port, self._welcome)
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._directories = {one.name: self._directory(one) for one in identity.pool.directories}
+        self._directories = Directories(self.dialling)
+        self._directories.follow(identity.pool.directories)
         verifier = Verifier(identity.root, identity.domain)
-        self._lookups = Lookups(list(self._directories.values()), verifier, identity.clock)
+        self._lookups = Lookups(self._directories, verifier, identity.clock)
         self._brokers = Brokers(self)
-        self._upkeep = Upkeep(identity, self._renew, self._republish)
+        self._upkeep = Upkeep(identity, self._renew, self._renewed)
         self._publication = Publication(
             identity,
             settings,
@@ -108,8 +108,7 @@ class Agent:
             await self._publication.close(withdraw)
         finally:
             self._listening.close()
-            for directory in self._directories.values():
-                directory.close()
+            self._directories.close()
             await asyncio.gather(*[client.close() for client in list(self._clients)])
             await self._brokers.close()
             await self.dialling.close()
@@ -192,12 +191,17 @@ class Agent:
         sock = await self.dialling.raw("authority", address)
         return await renew(sock, identity.root, identity.domain, identity.certificate, identity.key)
 
-    def _directory(self, directory: m.Directory) -> DirectoryClient:
-        async def open_it() -> Channel:
-            address = self.dialling.address_of("directory", directory.address)
-            return (await self.dialling.control(directory.name, address, _DIRECTORY)).result
+    def _renewed(self) -> None:
+        """All records are signed anew, and the pool's directories may be others now."""
+        gone = self._directories.follow(self.identity.pool.directories)
+        self._spawn(self._follow_directories(gone))
 
-        return DirectoryClient(open_it)
+    async def _follow_directories(self, gone: list[DirectoryClient]) -> None:
+        try:
+            await self._publication.follow_directories()
+        finally:
+            for client in gone:
+                client.close()
 
     # --- what programs ask ----------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -29,11 +29,11 @@ class Answer:
 
 
 class Lookups:
-    """The client side of all directories of one agent."""
+    """The client side of all directories of one agent: of those that there are when it asks."""
 
     def __init__(
         self,
-        directories: Sequence[DirectoryClient],
+        directories: Iterable[DirectoryClient],
         verifier: Verifier,
         clock: Callable[[], float],
     ) -> None:

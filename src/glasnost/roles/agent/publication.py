@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,8 +17,8 @@ from glasnost.core.routes import Vantage
 from glasnost.core.wire.messages import Record, Signed
 from glasnost.errors import AddressError
 from glasnost.net.interfaces import read_host
+from glasnost.roles.agent.directories import Directories
 from glasnost.roles.agent.services import Service
-from glasnost.roles.directory_client import DirectoryClient
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.publisher import Publisher
 from glasnost.roles.vantage import check_host, dial_ranges, doors, vantage_of
@@ -31,6 +31,9 @@ LOOK_EVERY = 2.0
 #: How long a record may be renewed without being signed again, seconds. It bounds for how long a
 #: directory could go on saying what is true no more.
 RECORD_LIFETIME = 24 * 3600.0
+#: How long a directory that the pool has no longer is told that we have gone, seconds: after a
+#: lease it knows by itself.
+FAREWELL = 1.0
 
 
 class Records:
@@ -115,7 +118,7 @@ class Publication:
         identity: NodeIdentity,
         settings: Settings,
         run: Path | None,
-        directories: Mapping[str, DirectoryClient],
+        directories: Directories,
         services: Iterable[Service],
         port: Callable[[], int | None],
         further: Callable[[], list[Route]],
@@ -127,7 +130,9 @@ class Publication:
         self._further = further
         self._facts = read_host()
         self._records = Records(identity)
-        self._publishers = {name: Publisher(one) for name, one in directories.items()}
+        self._directories = directories
+        self._publishers: dict[str, Publisher] = {}
+        self._begin()
         self._due = False
         self._closed = False
 
@@ -183,6 +188,25 @@ class Publication:
                 self._facts = facts
             self.soon()
             await asyncio.sleep(LOOK_EVERY)
+
+    async def follow_directories(self) -> None:
+        """Publish to the directories that there are now, and withdraw from those that are gone."""
+        clients = self._directories.by_name()
+        gone = []
+        for name, publisher in list(self._publishers.items()):
+            if publisher.client is not clients.get(name):
+                del self._publishers[name]
+                # One that has moved is still to be told: nothing is withdrawn there.
+                gone.append(publisher.close(timeout=0.0 if name in clients else FAREWELL))
+        if not self._closed:
+            self._begin()
+            self.now()
+        await asyncio.gather(*gone)
+
+    def _begin(self) -> None:
+        for name, client in self._directories.by_name().items():
+            if name not in self._publishers:
+                self._publishers[name] = Publisher(client)
 
     def status(self) -> dict[str, str]:
         """By directory, why it is not reached, for people."""
