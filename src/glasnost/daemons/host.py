@@ -94,13 +94,13 @@ async def directory(
     """The directory, as the service ``directory`` of this host."""
     state = home / "directory"
     private_directory(state)
-    store = SqliteRecords(state / "records.sqlite")
     offer = Offer(name="directory", labels={"role": "directory"})
     async with _registered(offer, local, reopen) as (registration, credentials):
+        store = SqliteRecords(state / "records.sqlite")
         serving = DirectoryServer(credentials, Verifier(local.root, local.domain), store)
-        await serving.start()
-        registration.give(serving.take)
         try:
+            await serving.start()
+            registration.give(serving.take)
             yield serving
         finally:
             await serving.close()
@@ -115,17 +115,20 @@ async def authority(
     await where.look()
     more = {} if node_lifetime is None else {"node_lifetime": node_lifetime}
     serving = Authority(home / "authority", where.now, clock=time.time, **more)
-    registration = Registration(Offer(name="authority"), reopen, certified=False)
-    await registration.start(local)
-    registration.give(serving.take)
-    looking = asyncio.create_task(where.keep_looking())
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(serving.close)
+        registration = Registration(Offer(name="authority"), reopen, certified=False)
+        await registration.start(local)
+        stack.push_async_callback(registration.close)
+        registration.give(serving.take)
+        looking = asyncio.create_task(where.keep_looking())
+        stack.push_async_callback(_ended, looking)
         yield serving
-    finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
-        await registration.close()
-        await serving.close()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
