@@ -124,8 +124,9 @@ def _text(value: float | None, form: str) -> str:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has used so far, in nanosecond steps."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    """CPU time that all threads of a process have used so far, in nanosecond steps."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
 
 
 @contextmanager

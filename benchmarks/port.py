@@ -1,147 +1,185 @@
-"""New connections to a plain service: through an agent's shared port, and accepted directly.
-
-The service answers 8 bytes and closes. Both ways it takes the raw socket from a readiness
-callback, with TCP_DEFER_ACCEPT; that is the fastest we know to accept in Python.
-"""
+"""New connections through an agent's shared port, accepted directly by the same service, and
+through haproxy to it; and how fast a stream is after that."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import socket
-import tempfile
-import time
-from multiprocessing.connection import Connection
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
-from benchmarks.figures import ROUNDS, Figure, at_least, at_most, cpu_seconds, process
-from glasnost.cli.init import make_pool
-from glasnost.core.wire.header import Answer, Call, encode_answer, encode_call
-from glasnost.core.wire.messages import Offer
-from glasnost.net.port import Incoming
-from glasnost.roles.agent import Agent
-from glasnost.roles.agent_client import AgentClient
-from glasnost.roles.home import NodeIdentity
-from glasnost.roles.registration import Registration
-from glasnost.settings import Settings
+from benchmarks import load
+from benchmarks.figures import ROUNDS, Figure, at_least, at_most, cpu_seconds
+from benchmarks.haproxy import ABSENT, haproxy
+from benchmarks.site import ACCEPT, REPLY, SEALED_STREAM, STREAM, Site, call, site
+from glasnost.core.wire.header import ACCEPTED
 
-CONNECTIONS = 4000
-IN_FLIGHT = 64
-REPLY = b"8 bytes."
-CALL = encode_call(Call(to="bench"))
-ACCEPT = encode_answer(Answer())
+CONNECTIONS, IN_FLIGHT = 5000, 64
+#: A TLS handshake with certificates on both sides costs a hundred times an accept.
+HANDSHAKES, SHAKING = 400, 8
+ALONE = 400
+
+_RATE = at_least(0.9)
+_PORT_CPU = at_most(18, of="ours")
+_ADDED = at_most(40, of="added")
+_THROUGHPUT = at_least(0.97)
 
 
 def measure() -> list[Figure]:
-    """Rate, CPU of the port's process, and the time of one connection alone."""
-    with tempfile.TemporaryDirectory(prefix="gn-bench-") as folder:
-        home = Path(folder)
-        make_pool(home, "bench", "bench", ())
-        with (
-            process(run_agent, folder) as (agent, port),
-            process(run_service, folder),
-            process(run_direct) as (direct, direct_port),
-        ):
-            assert agent.pid is not None and direct.pid is not None
-            rates, cpus, alone = [], [], []
-            for _ in range(ROUNDS):
-                before = cpu_seconds(agent.pid)
-                ours = asyncio.run(load(port, len(ACCEPT + REPLY), CONNECTIONS, IN_FLIGHT))
-                used = (cpu_seconds(agent.pid) - before) / CONNECTIONS
-                before = cpu_seconds(direct.pid)
-                base = asyncio.run(load(direct_port, len(REPLY), CONNECTIONS, IN_FLIGHT))
-                cpus.append((used * 1e6, (cpu_seconds(direct.pid) - before) / CONNECTIONS * 1e6))
-                rates.append((CONNECTIONS / ours, CONNECTIONS / base))
-                one = asyncio.run(load(port, len(ACCEPT + REPLY), CONNECTIONS // 4, 1))
-                other = asyncio.run(load(direct_port, len(REPLY), CONNECTIONS // 4, 1))
-                alone.append((one / CONNECTIONS * 4e6, other / CONNECTIONS * 4e6))
-    return [
-        Figure.of_pairs("new connections, 64 at a time", "1/s", rates, at_least(0.9)),
+    """Rate, CPU of the port's process, the time of one connection alone, throughput."""
+    with site() as here, haproxy(call("plain"), here.direct["plain"]) as peer:
+        return [*_plain(here, peer), *_sealed(here), *_throughput(here)]
+
+
+class _Measured(NamedTuple):
+    """Connections per second, and CPU microseconds of one process for each."""
+
+    rate: float
+    cpu: float
+
+
+def _cost(pid: int, count: int, work: Callable[[], float]) -> _Measured:
+    before = cpu_seconds(pid)
+    rate = work()
+    return _Measured(rate, (cpu_seconds(pid) - before) / count * 1e6)
+
+
+def _plain(here: Site, peer: tuple[int, int] | None) -> list[Figure]:
+    request, size = call("plain"), len(REPLY)
+    # Whom we compare: process, port, and bytes of the answer.
+    sides = [
+        (here.agent, here.port, len(ACCEPT) + size),
+        (here.service, here.direct["plain"], size),
+        *([(*peer, size)] if peer else []),
+    ]
+    rounds = [
+        [
+            _cost(
+                pid, CONNECTIONS, partial(load.plain, port, request, answer, CONNECTIONS, IN_FLIGHT)
+            )
+            for pid, port, answer in sides
+        ]
+        for _ in range(ROUNDS)
+    ]
+    alone = [
+        load.alternately(
+            [partial(load.ask, port, request, answer) for _, port, answer in sides], ALONE
+        )
+        for _ in range(ROUNDS)
+    ]
+    figures = [
         Figure.of_pairs(
-            "CPU of the port, of the direct service", "us each", cpus, at_most(18, of="ours")
+            f"new connections, {IN_FLIGHT} at a time / accepted directly",
+            "1/s",
+            [(ours.rate, direct.rate) for ours, direct, *_ in rounds],
+            _RATE,
         ),
-        Figure.of_pairs("one connection alone", "us", alone, at_most(40, of="added")),
+        Figure.of_pairs(
+            "CPU of the port / of a service that accepts directly",
+            "us each",
+            [(ours.cpu, direct.cpu) for ours, direct, *_ in rounds],
+            _PORT_CPU,
+        ),
+        Figure.of_pairs(
+            "one connection alone / accepted directly",
+            "us",
+            [(ours, direct) for ours, direct, *_ in alone],
+            _ADDED,
+        ),
+    ]
+    if peer is None:
+        return [*figures, Figure("new connections / through haproxy", "1/s", (), note=ABSENT)]
+    return [
+        *figures,
+        Figure.of_pairs(
+            f"new connections, {IN_FLIGHT} at a time / through haproxy",
+            "1/s",
+            [(ours.rate, other.rate) for ours, _, other in rounds],
+            at_least(2),
+        ),
+        Figure.of_pairs(
+            "CPU of the port / of haproxy",
+            "us each",
+            [(ours.cpu, other.cpu) for ours, _, other in rounds],
+        ),
+        Figure.of_pairs(
+            "one connection alone / through haproxy", "us", [(one[0], one[2]) for one in alone]
+        ),
     ]
 
 
-async def load(port: int, size: int, count: int, in_flight: int) -> float:
-    """Seconds for ``count`` connections that each read ``size`` bytes."""
-    loop = asyncio.get_running_loop()
-    numbers = iter(range(count))
-
-    async def worker() -> None:
-        for _ in numbers:
-            with socket.socket() as sock:
-                sock.setblocking(False)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await loop.sock_connect(sock, ("127.0.0.1", port))
-                await loop.sock_sendall(sock, CALL)
-                left = size
-                while left:
-                    left -= len(await loop.sock_recv(sock, left)) or _cut()
-
-    begun = time.perf_counter()
-    await asyncio.gather(*(worker() for _ in range(in_flight)))
-    return time.perf_counter() - begun
-
-
-def _cut() -> int:
-    raise ConnectionError("the service ended too early")
-
-
-def run_agent(pipe: Connection, folder: str) -> None:
-    async def main() -> None:
-        agent = Agent(NodeIdentity(Path(folder)), _settings(), Path(folder) / "run")
-        await agent.start()
-        pipe.send(agent.port_number)
-        await asyncio.Event().wait()
-
-    asyncio.run(main())
-
-
-def run_service(pipe: Connection, folder: str) -> None:
-    async def main() -> None:
-        local = await AgentClient.connect(Path(folder) / "run")
-
-        async def never() -> AgentClient:
-            raise ConnectionError("the benchmark's agent does not come back")
-
-        registration = Registration(Offer(name="bench", protection="plain"), never)
-        await registration.start(local)
-        registration.give(_answer)
-        pipe.send(os.getpid())
-        await asyncio.Event().wait()
-
-    asyncio.run(main())
+def _sealed(here: Site) -> list[Figure]:
+    """The same with TLS from end to end, against the same TLS accepted directly."""
+    ask = partial(
+        load.ask_sealed,
+        size=len(ACCEPTED + REPLY),
+        context=here.client_context(),
+        name=here.full("sealed"),
+    )
+    errands = [
+        partial(ask, here.port, call("sealed")),
+        partial(ask, here.direct["sealed"], b""),
+    ]
+    rounds = [
+        [
+            _cost(here.agent, HANDSHAKES, partial(load.threaded, errand, HANDSHAKES, SHAKING))
+            for errand in errands
+        ]
+        for _ in range(ROUNDS)
+    ]
+    alone = [tuple(load.alternately(errands, ALONE)) for _ in range(ROUNDS)]
+    return [
+        Figure.of_pairs(
+            f"new sealed connections, {SHAKING} at a time / accepted directly",
+            "1/s",
+            [(ours.rate, direct.rate) for ours, direct in rounds],
+            _RATE,
+        ),
+        Figure(
+            "CPU of the port for a sealed one",
+            "us each",
+            [ours.cpu for ours, _ in rounds],
+            goal=_PORT_CPU,
+        ),
+        Figure.of_pairs(
+            "one sealed connection alone / accepted directly",
+            "us",
+            [(ours, direct) for ours, direct in alone],
+            _ADDED,
+        ),
+    ]
 
 
-def run_direct(pipe: Connection) -> None:
-    async def main() -> None:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
-        listener.setblocking(False)
+def _throughput(here: Site) -> list[Figure]:
+    context = here.client_context()
 
-        def accept() -> None:
-            for _ in range(64):
-                try:
-                    sock, _ = listener.accept()
-                except BlockingIOError:
-                    return
-                sock.recv(len(CALL))
-                sock.send(REPLY)
-                sock.close()
+    def plain(port: int, before: bytes) -> float:
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.sendall(call("sink"))
+            return load.pour(sock, len(before + REPLY), STREAM) / 1e6
 
-        asyncio.get_running_loop().add_reader(listener.fileno(), accept)
-        pipe.send(listener.getsockname()[1])
-        await asyncio.Event().wait()
+    def sealed(port: int, request: bytes) -> float:
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.sendall(request)
+            name = here.full("sealed-sink")
+            with context.wrap_socket(sock, server_hostname=name) as stream:
+                return load.pour(stream, len(ACCEPTED + REPLY), SEALED_STREAM) / 1e6
 
-    asyncio.run(main())
-
-
-def _answer(incoming: Incoming) -> None:
-    incoming.sock.send(REPLY)
-    incoming.sock.close()
-
-
-def _settings() -> Settings:
-    return Settings(port=0, listen=("127.0.0.1",))
+    own, own_sealed = here.direct["sink"], here.direct["sealed-sink"]
+    return [
+        Figure.of_pairs(
+            "one stream, handed over / TCP",
+            "MB/s",
+            [(plain(here.port, ACCEPT), plain(own, b"")) for _ in range(ROUNDS)],
+            _THROUGHPUT,
+        ),
+        Figure.of_pairs(
+            "one sealed stream, handed over / accepted directly",
+            "MB/s",
+            [
+                (sealed(here.port, call("sealed-sink")), sealed(own_sealed, b""))
+                for _ in range(ROUNDS)
+            ],
+            _THROUGHPUT,
+        ),
+    ]

@@ -11,7 +11,8 @@ import pytest
 from glasnost.core.wire import header
 from glasnost.errors import PathCut, ProtocolError, Refused
 from glasnost.net import exact
-from glasnost.net.exact import answer_now, read_answer, read_exactly, refuse, write_call
+from glasnost.net.exact import accept_now, answer_now, read_answer, read_exactly, refuse, write_call
+from glasnost.net.sockets import tune
 from tests.net.pairs import LOOPS, cut, run, tcp_pair, turns, until
 
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
@@ -173,5 +174,42 @@ def test_an_answer_without_room_is_not_written(loop: str) -> None:
                 while ours.send(bytes(65536)):
                     pass
             assert not answer_now(ours, NO)
+
+    run(loop, scenario())
+
+
+def test_an_accept_leaves_in_one_packet_with_what_follows(loop: str) -> None:
+    async def scenario() -> None:
+        ours, theirs = tcp_pair()
+        with ours, theirs:
+            assert accept_now(tune(ours))
+            with pytest.raises(BlockingIOError):
+                theirs.recv(100)
+            ours.send(b"welcome")
+            await read_answer(theirs)
+            assert theirs.recv(100) == b"welcome"
+
+    run(loop, scenario())
+
+
+def test_an_accept_leaves_alone_for_a_service_that_listens_first(loop: str) -> None:
+    async def scenario() -> None:
+        ours, theirs = tcp_pair()
+        with ours, theirs:
+            assert accept_now(tune(ours))
+            tune(ours)
+            assert theirs.recv(100) == header.encode_answer(header.Answer())
+
+    run(loop, scenario())
+
+
+def test_an_accept_goes_by_a_unix_socket_at_once(loop: str) -> None:
+    async def scenario() -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            assert accept_now(ours)
+            assert theirs.recv(100) == header.encode_answer(header.Answer())
+            theirs.close()
+            assert not accept_now(ours)
 
     run(loop, scenario())

@@ -18,6 +18,10 @@ LINGER: Final = 2.0
 #: How many are kept at a time; a flood of strangers is closed at once.
 MAX_LINGERING: Final = 256
 
+_ACCEPT: Final = header.encode_answer(header.Answer())
+#: Where the system can keep bytes back for more to come.
+_MORE: Final = getattr(socket, "MSG_MORE", 0)
+
 
 async def read_exactly(sock: socket.socket, size: int) -> bytes:
     """``size`` bytes of a non-blocking socket. Raises `PathCut` when the stream ends first."""
@@ -47,9 +51,22 @@ async def read_answer(sock: socket.socket) -> None:
 
 def answer_now(sock: socket.socket, answer: header.Answer) -> bool:
     """Write an answer without waiting: it is small, and the socket is new and empty."""
-    data = header.encode_answer(answer)
+    return _send_whole(sock, header.encode_answer(answer))
+
+
+def accept_now(sock: socket.socket) -> bool:
+    """Write the accept of a plain service without waiting, and leave it in the kernel.
+
+    It goes out in one packet with the service's first bytes, or when the service sets TCP_NODELAY
+    (`tune` does). A packet of its own would cost as much as all else that the port does, and wake
+    the caller twice (docs/topics/shared-port.md).
+    """
+    return _send_whole(sock, _ACCEPT, _MORE)
+
+
+def _send_whole(sock: socket.socket, data: bytes, flags: int = 0) -> bool:
     try:
-        return sock.send(data) == len(data)
+        return sock.send(data, flags) == len(data)
     except OSError:
         return False
 

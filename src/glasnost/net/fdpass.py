@@ -6,18 +6,19 @@ arrive are owned in the same step (style: habit 9).
 
 from __future__ import annotations
 
-import array
 import asyncio
 import errno
 import logging
 import os
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from glasnost.errors import PathCut, ProtocolError
+from glasnost.net.batch import Batch
 from glasnost.net.sockets import peer_user
 
 log = logging.getLogger("glasnost.agent")
@@ -28,7 +29,12 @@ MAX_PACKET: Final = 128 * 1024
 #: holds at most this many connections of ours.
 MAX_QUEUED: Final = 256
 
-_ROOM = socket.CMSG_SPACE(4 * array.array("i").itemsize)
+#: Packets read, at most, before other work gets its turn.
+_MOST: Final = 32
+_FD = struct.Struct("@i")
+#: As a number: with the module's own flags, each packet would make new ones.
+_CUT: Final = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
+_ROOM = socket.CMSG_SPACE(4 * _FD.size)
 
 
 def connect_packets(path: Path) -> socket.socket:
@@ -51,19 +57,20 @@ def send_packet(sock: socket.socket, data: bytes, passed: socket.socket | None =
     """One packet, with one socket or none. Raises BlockingIOError when there is no room."""
     rights = []
     if passed is not None:
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [passed.fileno()]))]
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _FD.pack(passed.fileno()))]
     sock.sendmsg([data], rights)
 
 
 def receive_packet(sock: socket.socket) -> tuple[bytes, socket.socket | None]:
     """One packet. Raises `PathCut` at the end, `ProtocolError` for what no agent of ours sends."""
     data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
-    fds = array.array("i")
+    fds: list[int] = []
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+            whole = content[: len(content) - len(content) % _FD.size]
+            fds += [fd for (fd,) in _FD.iter_unpack(whole)]
     # Nothing below may await: from here on the descriptors are ours to lose.
-    if len(fds) > 1 or flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+    if len(fds) > 1 or flags & _CUT:
         for fd in fds:
             os.close(fd)
         raise ProtocolError(f"a packet with {len(fds)} descriptors (flags {flags:#x})")
@@ -107,6 +114,7 @@ class PacketConnection:
         self._sock.setblocking(False)
         self._on_packet, self._on_close = on_packet, on_close
         self._queue: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._batch = Batch(_MOST)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
         self.closed = False
@@ -172,11 +180,16 @@ class PacketConnection:
         self._loop.remove_writer(self._sock.fileno())
 
     def _readable(self) -> None:
-        try:
-            data, passed = receive_packet(self._sock)
-        except BlockingIOError:
-            return
-        except (OSError, PathCut, ProtocolError) as error:
-            self.close(error)
-            return
-        self._on_packet(data, passed)
+        for count in range(self._batch.size):
+            try:
+                data, passed = receive_packet(self._sock)
+            except BlockingIOError:
+                self._batch.ended(count)
+                return
+            except (OSError, PathCut, ProtocolError) as error:
+                self.close(error)
+                return
+            self._on_packet(data, passed)
+            if self.closed:
+                return
+        self._batch.was_full()

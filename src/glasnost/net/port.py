@@ -2,7 +2,8 @@
 
 It accepts, reads one `Call` with limits on its size, its time and the half-open connections of
 one source, and hands an `Incoming` to its owner in the same step. It knows no services. Written
-on bare readiness callbacks: everything else costs several times as much (docs/topics/).
+on bare readiness callbacks: everything else costs several times as much
+(docs/topics/shared-port.md).
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from glasnost.core.wire import header
 from glasnost.errors import ProtocolError
+from glasnost.net.batch import Batch
 from glasnost.net.exact import refuse
 from glasnost.net.sockets import address_text, tune
 
@@ -30,14 +33,13 @@ HEADER_TIMEOUT: Final = 10.0
 MAX_HALF_OPEN_PER_SOURCE: Final = 128
 #: The same for all sources together: at most a tenth of the descriptors a process commonly has.
 MAX_HALF_OPEN: Final = 2048
-#: Connections taken from a listener before other work gets its turn.
-_BATCH: Final = 64
+#: Connections taken from a listener, at most, before other work gets its turn.
+_MOST: Final = 64
 #: How long a listener rests when the process has no descriptors left, seconds.
 _REST: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """A connection handed over: its header is consumed, nothing more. The socket does not block."""
 
     call: header.Call
@@ -52,13 +54,11 @@ class _Caller:
 
     __slots__ = ("body", "deadline", "peer", "prefix", "relayed", "sock", "source")
 
-    def __init__(
-        self, sock: socket.socket, source: str, peer: str, deadline: float, relayed: bool
-    ) -> None:
-        self.sock, self.source, self.peer, self.deadline = sock, source, peer, deadline
-        self.relayed = relayed
-        self.prefix = b""
-        self.body = b""
+    def __init__(self, sock: socket.socket, source: str, peer: str, relayed: bool) -> None:
+        self.sock, self.source, self.peer, self.relayed = sock, source, peer, relayed
+        self.prefix = self.body = b""
+        #: When its time is over; None until it has to wait.
+        self.deadline: float | None = None
 
     def read(self) -> header.Call | None:
         """Read on; the call once it is whole. Raises `ProtocolError`, OSError or EOFError.
@@ -107,6 +107,7 @@ class SharedPort:
         self._timeout, self._per_source, self._most = timeout, per_source, half_open
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
+        self._batch = Batch(_MOST)
         # In the order of their deadlines, since each has the same time.
         self._callers: dict[int, _Caller] = {}
         self._sources: Counter[str] = Counter()
@@ -138,13 +139,14 @@ class SharedPort:
 
     def serve(self, sock: socket.socket, peer: str, relayed: bool = False) -> None:
         """Treat a connection that *we* opened (a dial-back, a leg) as one that was accepted."""
-        self._take(tune(sock), "", peer, relayed)
+        self._take(_Caller(tune(sock), "", peer, relayed))
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_BATCH):
+        for count in range(self._batch.size):
             try:
                 sock, address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                self._batch.ended(count)
                 return
             except OSError as error:
                 log.error("cannot accept: %s; resting", error.strerror)
@@ -152,49 +154,52 @@ class SharedPort:
                 self._loop.call_later(_REST, self._resume, listener)
                 return
             self.accepted += 1
+            sock.setblocking(False)  # the rest of `tune` comes from the listener
             source = address[0] if isinstance(address, tuple) else ""
-            self._take(tune(sock), source, address_text(address))
+            self._take(_Caller(sock, source, address_text(address), relayed=False))
+        self._batch.was_full()
 
     def _resume(self, listener: socket.socket) -> None:
         if listener.fileno() >= 0:
             self._loop.add_reader(listener.fileno(), self._accept, listener)
 
-    def _take(self, sock: socket.socket, source: str, peer: str, relayed: bool = False) -> None:
-        caller = _Caller(sock, source, peer, self._loop.time() + self._timeout, relayed)
+    def _take(self, caller: _Caller) -> None:
+        """Most have said whom they call before they are accepted: they never wait here."""
+        if self._try(caller):
+            return
         if len(self._callers) >= self._most:
             self._reject(caller, "busy", "too many connections have not said whom they call")
-        elif source and self._sources[source] >= self._per_source:
-            self._reject(caller, "busy", f"too many half-open connections from {source}")
-        elif not self._try(caller):
-            self._callers[sock.fileno()] = caller
-            self._sources[source] += 1
-            self._loop.add_reader(sock.fileno(), self._readable, caller)
-            if self._timer is None:
-                self._timer = self._loop.call_at(caller.deadline, self._expire)
+        elif caller.source and self._sources[caller.source] >= self._per_source:
+            self._reject(caller, "busy", f"too many half-open connections from {caller.source}")
+        else:
+            self._wait(caller)
 
-    def _readable(self, caller: _Caller) -> None:
-        self._try(caller, waiting=True)
+    def _wait(self, caller: _Caller) -> None:
+        caller.deadline = self._loop.time() + self._timeout
+        self._callers[caller.sock.fileno()] = caller
+        self._sources[caller.source] += 1
+        self._loop.add_reader(caller.sock.fileno(), self._try, caller)
+        if self._timer is None:
+            self._timer = self._loop.call_at(caller.deadline, self._expire)
 
-    def _try(self, caller: _Caller, waiting: bool = False) -> bool:
+    def _try(self, caller: _Caller) -> bool:
         """Read what is there; True when the caller is done with, one way or the other."""
         try:
             call = caller.read()
         except ProtocolError as error:
-            self._forget(caller, waiting)
+            self._forget(caller)
             self._reject(caller, "bad-header", str(error))
-            return True
         except (OSError, EOFError):
-            self._forget(caller, waiting)
-            caller.sock.close()
-            return True
-        if call is None:
-            return False
-        self._forget(caller, waiting)
-        self._dispatch(Incoming(call, caller.sock, caller.peer, caller.relayed))
+            self._drop(caller)
+        else:
+            if call is None:
+                return False
+            self._forget(caller)
+            self._dispatch(Incoming(call, caller.sock, caller.peer, caller.relayed))
         return True
 
-    def _forget(self, caller: _Caller, waiting: bool = True) -> None:
-        if not waiting:
+    def _forget(self, caller: _Caller) -> None:
+        if caller.deadline is None:
             return
         self._loop.remove_reader(caller.sock.fileno())
         del self._callers[caller.sock.fileno()]
@@ -216,6 +221,7 @@ class SharedPort:
         self._timer = None
         now = self._loop.time()
         for caller in list(self._callers.values()):
+            assert caller.deadline is not None, "it waits"
             if caller.deadline > now:
                 self._timer = self._loop.call_at(caller.deadline, self._expire)
                 return

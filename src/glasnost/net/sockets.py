@@ -24,7 +24,8 @@ MAX_UNIX_PATH: Final = 107
 
 
 def tune(sock: socket.socket) -> socket.socket:
-    """What every stream of ours has: non-blocking, no Nagle."""
+    """What every stream of ours has: non-blocking, no Nagle. What the kernel keeps back for more
+    to come (`exact.accept_now`) goes out."""
     sock.setblocking(False)
     with contextlib.suppress(OSError):  # already reset by the peer, or a unix socket
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -142,6 +143,7 @@ def listen_tcp(host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if hasattr(socket, "TCP_DEFER_ACCEPT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what it accepts inherits it
         sock.bind((host, port))
         sock.listen(BACKLOG)
     except OSError as error:

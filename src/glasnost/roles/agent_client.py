@@ -210,7 +210,6 @@ class AgentClient:
             self._packets.close(error)
             return
         if isinstance(message, m.Arrived) and passed is not None:
-            passed.setblocking(False)
             self._arrived(Incoming(message.call, passed, message.peer))
             return
         if passed is not None:

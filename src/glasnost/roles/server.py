@@ -14,6 +14,7 @@ from glasnost.core.wire.messages import Offer
 from glasnost.errors import GlasnostError, TrustError
 from glasnost.net.bridge import Stream
 from glasnost.net.port import Incoming
+from glasnost.net.sockets import tune
 from glasnost.net.tls import secure
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.registration import Registration, turn_away
@@ -128,7 +129,7 @@ class Server:
 
     async def _let_in(self, incoming: Incoming) -> tuple[Stream, Identity | None]:
         if self._offer.protection == "plain":
-            return incoming.sock, None
+            return tune(incoming.sock), None  # and so its accept leaves, if we listen first
         credentials = self._registration.credentials
         assert credentials is not None, "a sealed service has a certificate"
         context = credentials.server_context()

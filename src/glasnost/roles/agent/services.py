@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from glasnost.core.protocols.record_rules import MAX_LABEL, MAX_LABELS, RECORDS_PER_NODE
-from glasnost.core.wire.header import Answer
 from glasnost.core.wire.messages import Offer, may_be_relayed
 from glasnost.errors import Refused
-from glasnost.net.exact import answer_now, refuse
+from glasnost.net.exact import accept_now, refuse
 from glasnost.net.port import Incoming
 from glasnost.trust.identity import is_label
 
@@ -111,7 +110,7 @@ class OwnOffering:
 def _accept(service: Service, incoming: Incoming) -> None:
     """Tell a plain service's caller that it was accepted, and hand it over. From then on every
     byte is the service's own: if it has gone meanwhile, the connection ends without a word."""
-    if answer_now(incoming.sock, Answer()) and service.deliver(incoming):
+    if accept_now(incoming.sock) and service.deliver(incoming):
         service.calls += 1
     else:
         incoming.sock.close()
