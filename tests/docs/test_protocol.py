@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from glasnost.core.protocols import broker_probes
+from glasnost.core.protocols import broker_probes, changes, watches
 from glasnost.core.wire import header
 from glasnost.core.wire.frames import MAX_FRAME
 from glasnost.core.wire.header import Answer, Call
@@ -78,6 +78,10 @@ LIMITS = [
     ("broker.md", f"waits {broker_probes.TIMEOUT:g} s"),
     ("broker.md", f"{broker_probes.PER_MEMBER} times in {broker_probes.WINDOW:g} s"),
     ("broker.md", f"and {broker_probes.AT_A_TIME} probes"),
+    ("directory.md", f"held while nothing has changed; {watches.HOLD:g} are the most"),
+    ("directory.md", f"the last {changes.MAX_CHANGES} changes at least"),
+    ("directory.md", f"may have {watches.WATCHES_PER_MEMBER} questions held"),
+    ("directory.md", f"a directory holds {watches.MAX_WATCHES}"),
     ("control.md", f"over {MAX_FRAME >> 20} MiB"),
     ("control.md", f"after {channel.KEEP_ALIVE:g} s"),
     ("control.md", f"after {channel.SILENCE:g} s"),

@@ -63,6 +63,7 @@ def test_publish_look_up_list_renew_withdraw() -> None:
                 "records": 1,
                 "nodes": 1,
                 "channels": 1,
+                "watches": 0,
                 "handshakes": 0,
                 "waiting": 0,
                 "store": "works",

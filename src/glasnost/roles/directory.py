@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from glasnost.core.protocols.directory import (
     Directory,
     Effect,
     Event,
+    Left,
     Offered,
     Restored,
     Searching,
@@ -26,6 +28,7 @@ from glasnost.core.protocols.directory import (
 from glasnost.core.protocols.effort import STEP, cost
 from glasnost.core.protocols.record_rules import LEASE, MAX_PAGE, refusal
 from glasnost.core.protocols.record_table import Verified
+from glasnost.core.protocols.watches import Watched
 from glasnost.core.protocols.writes import Answer, NotWritten, Stored, Write, Written
 from glasnost.core.wire.messages import (
     DIRECTORY,
@@ -37,6 +40,7 @@ from glasnost.core.wire.messages import (
     Publish,
     Renew,
     Signed,
+    Watch,
     Withdraw,
 )
 from glasnost.errors import ProtocolError, Refused, TrustError, Unavailable
@@ -79,7 +83,8 @@ class DirectoryServer:
         self._clock = clock  # of the wall; leases count the loop's, which is never set
         self._max_channels = max_channels
         self._codec = Codec(DIRECTORY)
-        self._core = Directory(credentials.domain, lease=lease, kinds=TRAITS)
+        log_id = secrets.token_hex(8)
+        self._core = Directory(credentials.domain, lease=lease, kinds=TRAITS, log=log_id)
         self._loop = asyncio.get_running_loop()
         self._turns: TakingTurns[Message | Searching] = TakingTurns(self._serve)
         self._handshakes = Handshakes(self._accept, max_channels)
@@ -140,6 +145,7 @@ class DirectoryServer:
             "records": len(self._core.table),
             "nodes": self._core.table.nodes,
             "channels": len(self._channels),
+            "watches": len(self._core.watches),
             "handshakes": len(self._handshakes),
             "waiting": self._core.waiting,
             "store": "works" if self._store_works else "fails",
@@ -165,6 +171,8 @@ class DirectoryServer:
             self._per_node[channel.peer.node] -= 1
             if not self._per_node[channel.peer.node]:
                 del self._per_node[channel.peer.node]
+            if not self._closing:
+                self._handle(Left(channel))
 
     def _hear(self, channel: Channel, message: Message) -> None:
         match message:
@@ -173,7 +181,7 @@ class DirectoryServer:
             case Publish(number, records) if len(records) > MAX_PAGE:
                 why = f"{len(records)} records in one message where {MAX_PAGE} may be"
                 channel.tell(Failed(id=number, code="too-large", why=why))
-            case Publish() | Renew() | Withdraw() | Lookup() | List():
+            case Publish() | Renew() | Withdraw() | Lookup() | List() | Watch():
                 if not self._turns.ask(channel, cost(message), message):
                     why = f"{channel.peer.node} asks more than its share: wait for some answers"
                     channel.tell(Failed(id=message.id, code="busy", why=why))
@@ -191,6 +199,8 @@ class DirectoryServer:
                 self._handle(Offered(channel, node, number, verified))
             case Renew() | Withdraw() | Lookup() | List():
                 self._handle(Asked(channel, node, what))
+            case Watch():
+                self._handle(Watched(channel, peer.node, what))
 
     def _verify(self, signed: Signed) -> Verified | str:
         """The record, or why it cannot be believed."""

@@ -10,6 +10,7 @@ import msgspec
 
 from glasnost.core.protocols.record_rules import MAX_PAGE, MAX_RECORDS
 from glasnost.core.wire.messages import (
+    Changes,
     Done,
     Found,
     List,
@@ -21,6 +22,7 @@ from glasnost.core.wire.messages import (
     Renew,
     Renewed,
     Signed,
+    Watch,
     Withdraw,
     decode_record,
 )
@@ -96,19 +98,25 @@ class DirectoryClient:
                 raise Unavailable("the directory's listing does not get on")
             after = last
 
-    async def ask(self, message: Message, expected: type[_M]) -> _M:
-        """Ask one question. Every question may be asked twice without harm, so one that met a
-        channel which had died unnoticed is asked again on a fresh one."""
+    async def watch(self, question: Watch) -> Changes:
+        """What has changed, as soon as something has, or after ``hold`` seconds at most."""
+        return await self.ask(question, Changes, max(0.0, question.hold))
+
+    async def ask(self, message: Message, expected: type[_M], held: float = 0.0) -> _M:
+        """Ask one question, whose answer may be ``held`` for so long. Every question may be asked
+        twice without harm, so one that met a channel which had died unnoticed is asked again on a
+        fresh one."""
         while True:
             kept = self._channel is not None and not self._channel.closed
             channel = await self._connect()
             try:
-                answer = await channel.ask(message, self._timeout)
+                answer = await channel.ask(message, self._timeout + held)
             except Refused:
                 raise
             except TimeoutError:
                 self._drop(channel)
-                raise Unavailable(f"no answer within {self._timeout:g} s") from None
+                waited = self._timeout + held
+                raise Unavailable(f"no answer within {waited:g} s") from None
             except (GlasnostError, OSError) as error:
                 self._drop(channel)
                 if not kept:

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from glasnost.core.protocols.changes import ChangeLog
 from glasnost.core.protocols.queries import Queries, Search
 from glasnost.core.protocols.record_rules import (
     LEASE,
@@ -26,7 +27,8 @@ from glasnost.core.protocols.record_rules import (
     refusal,
     shown,
 )
-from glasnost.core.protocols.record_table import RecordTable, Verified
+from glasnost.core.protocols.record_table import EXPIRED, Kept, RecordTable, Verified
+from glasnost.core.protocols.watches import Watched, Watches
 from glasnost.core.protocols.writes import Answer, NotWritten, Stored, Write, Writes, Written
 from glasnost.core.routes import Traits
 from glasnost.core.wire.messages import (
@@ -83,7 +85,14 @@ class Searching:
     search: Search
 
 
-Event = Restored | Offered | Asked | Searching | Written | NotWritten
+@dataclass(frozen=True)
+class Left:
+    """Event: this peer has gone."""
+
+    peer: Hashable
+
+
+Event = Restored | Offered | Asked | Searching | Watched | Left | Written | NotWritten
 Effect = Answer | Searching | Write
 No = tuple[str, str]  # why a whole question is refused: the code, the sentence
 
@@ -97,7 +106,8 @@ _NO_KINDS: Final[Mapping[str, Traits]] = {}
 
 class Directory:
     """The records of one pool. ``kinds`` are the stages that queries by reachability know of:
-    without them nobody reaches anybody."""
+    without them nobody reaches anybody. ``log`` names this life of it to those who watch: no
+    other life may have the same."""
 
     def __init__(
         self,
@@ -106,11 +116,14 @@ class Directory:
         lease: float = LEASE,
         max_records: int = MAX_RECORDS,
         kinds: Mapping[str, Traits] = _NO_KINDS,
+        log: str = "",
     ) -> None:
         self._domain = domain
         self._lease, self._max_records = lease, max_records
         self._writes = Writes()
-        self.table = RecordTable(kinds)
+        changes = ChangeLog[Kept](log)
+        self.table = RecordTable(kinds, changes)
+        self.watches = Watches(changes)
         self._queries = Queries(self.table, kinds)
 
     def __repr__(self) -> str:
@@ -136,24 +149,29 @@ class Directory:
                 effects += self._change(peer, node, question, now, wall)
             case Offered():
                 effects += self._publish(event, now, wall)
+            case Watched():
+                effects += self.watches.begin(event, now)
+            case Left(peer):
+                self.watches.left(peer)
             case Written():
                 effects += self._writes.written()
             case NotWritten(why):
                 effects += self._writes.not_written(why, now)
             case Restored():
                 self._restore(event, now, wall)
-        return [*effects, *self._writes.begin(now)]
+        return [*effects, *self.watches.look(now), *self._writes.begin(now)]
 
     def deadline(self) -> float | None:
-        """When `tick` should be called: a lease ends, or a failed write is tried again."""
-        times = (self.table.next_end(), self._writes.deadline())
+        """When `tick` should be called: a lease ends, who watches is told, or a failed write is
+        tried again."""
+        times = (self.table.next_end(), self.watches.deadline(), self._writes.deadline())
         return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due, or a part of it: then the deadline is not later than ``now``."""
         for name in self.table.expire(now, SWEEP):
             self._writes.delete(name)
-        return [*self._writes.begin(now)]
+        return [*self.watches.look(now), *self._writes.begin(now)]
 
     # --- changes --------------------------------------------------------------------------------
 
@@ -233,7 +251,7 @@ class Directory:
 
     def _withdraw(self, question: Withdraw) -> Message:
         for name in question.names:
-            if self.table.forget(name):
+            if self.table.forget(name, "withdrawn"):
                 self._writes.delete(name)
         return Done(id=question.id)
 
@@ -249,7 +267,7 @@ class Directory:
     def _forget_ended(self, name: str, now: float) -> None:
         """Before anything new is made of a name: `tick` may not have come to it yet."""
         if name in self.table and self.table.get(name, now) is None:
-            self.table.forget(name)
+            self.table.forget(name, EXPIRED)
             self._writes.delete(name)
 
     def _restore(self, event: Restored, now: float, wall: float) -> None:

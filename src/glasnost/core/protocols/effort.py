@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from glasnost.core.wire.messages import List, Lookup, Message, Publish, Renew, Withdraw
+from glasnost.core.wire.messages import List, Lookup, Message, Publish, Renew, Watch, Withdraw
 
 #: Decrypting, decoding, answering: what every question costs, and a lookup nothing else.
 QUESTION: Final = 4
@@ -16,7 +16,7 @@ QUESTION: Final = 4
 RECORD: Final = 25
 #: Names renewed for one unit.
 NAMES: Final = 4
-#: A listing: a page of records, or one step of a search for them.
+#: A listing: a page of records, or one step of a search for them or for what has changed.
 STEP: Final = 200
 #: Characters of text for one unit: nobody asks for much that costs nothing.
 CHARACTERS: Final = 100
@@ -37,6 +37,8 @@ def cost(question: Message) -> int:
             return QUESTION + len(names) // NAMES
         case List(glob=glob, after=after):
             return QUESTION + STEP + (len(glob) + len(after)) // CHARACTERS
+        case Watch(glob=glob, selector=terms):
+            return QUESTION + STEP + (len(glob) + sum(map(len, terms))) // CHARACTERS
         case Lookup(name=name):
             return QUESTION + len(name) // CHARACTERS
         case _:

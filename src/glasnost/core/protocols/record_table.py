@@ -9,7 +9,9 @@ from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from glasnost.core.protocols.changes import Change, ChangeLog
 from glasnost.core.protocols.leases import Leases
 from glasnost.core.protocols.record_index import LabelIndex, Sketch, Sketches
 from glasnost.core.routes import Traits
@@ -39,13 +41,19 @@ class Kept:
         return max(0.0, now - self.renewed)
 
 
+#: Why what nobody has renewed is gone.
+EXPIRED: Final = "expired"
+
+
 class RecordTable:
-    """Records by full name, and by label. ``kinds`` are those of stages, for their sketches.
+    """Records by full name, and by label. ``kinds`` are those of stages, for their sketches;
+    ``changes`` is told of all but renewals.
 
     A record whose lease has ended is not seen from that moment; `expire` makes it gone.
     """
 
-    def __init__(self, kinds: Mapping[str, Traits]) -> None:
+    def __init__(self, kinds: Mapping[str, Traits], changes: ChangeLog[Kept]) -> None:
+        self._changes = changes
         self._kept: dict[str, Kept] = {}
         self._names: list[str] = []  # sorted, for paging
         self._per_node: Counter[str] = Counter()
@@ -84,21 +92,25 @@ class RecordTable:
         if kept is None:
             insort(self._names, name)
             self._per_node[_node(name)] += 1
-        if kept is not None and kept.record == record:  # renewed, as nearly always
+        same = kept is not None and kept.record == record  # renewed, as nearly always
+        if kept is not None and same:
             sketch = kept.sketch
         else:
             if kept is not None:
                 self._unindex(kept)
             sketch = self._sketches.take(record)
             self.labels.add(name, record.labels)
-        self._kept[name] = Kept(record, verified.signed, renewed, until, sketch)
+        now_kept = self._kept[name] = Kept(record, verified.signed, renewed, until, sketch)
         self._leases.set(name, until)
+        if not same:
+            self._changes.note(Change(name, kept, now_kept))
 
-    def forget(self, name: str) -> bool:
-        """Have it no longer. Was it here?"""
+    def forget(self, name: str, why: str) -> bool:
+        """Have it no longer, and say why. Was it here?"""
         kept = self._kept.pop(name, None)
         if kept is None:
             return False
+        self._changes.note(Change(name, kept, None, why))
         self._unindex(kept)
         del self._names[bisect_left(self._names, name)]
         self._per_node[_node(name)] -= 1
@@ -111,7 +123,7 @@ class RecordTable:
         """Forget those whose leases have ended, ``most`` of them at once: their names."""
         ended = self._leases.due(now, most)
         for name in ended:
-            self.forget(name)
+            self.forget(name, EXPIRED)
         return ended
 
     def walk(self, start: str, after: str, among: Sequence[str] | None = None) -> Iterator[Kept]:

@@ -9,13 +9,13 @@ broker         Register → Registered; Request → Failed, or Relay, or a dial-
                the broker to a target: DialBack, Leg; the target: Done or Failed;
                Probe → Probed
 directory      Publish → Published; Renew → Renewed; Withdraw → Done;
-               Lookup → Found; List, Query → Listing
+               Lookup → Found; List, Query → Listing; Watch → Changes
 authority      Root → RootIs (in the clear); Enrol, RenewNode → Enrolled
 local agent    Hello → Welcome; Offer → Offered, then Arrived (+ socket);
                Certify → Certified; Resolve → Resolved; Where → WhereIs;
                Expect → Expected, then Arrived (+ socket), or Unexpect → Done;
                Dial → Dialled (+ socket); List, Query → Listing; Withdraw → Done;
-               Status → StatusIs
+               Watch → Changes; Status → StatusIs
 everywhere     Ping → Pong; Failed
 =============  ====================================================================
 """
@@ -220,11 +220,13 @@ class Found(Message, frozen=True):
 
 
 class List(Message, frozen=True):
-    """Records whose full name matches ``glob``, in the order of names, after ``after``."""
+    """Records whose full name matches ``glob``, in the order of names, after ``after``. The local
+    agent asks the ``directory`` with that full name (left out: the first that answers)."""
 
     glob: str = "*"
     after: str = ""
     limit: int = 100
+    directory: str = ""
 
 
 class Party(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -251,6 +253,36 @@ class Listing(Message, frozen=True):
     records: tuple[Signed, ...] = ()
     ages: tuple[float, ...] = ()
     more: bool = False
+
+
+class Watch(Message, frozen=True):
+    """What has changed in the directory's log called ``log`` after the change numbered ``seen``, of
+    names that match ``glob`` and labels that fit ``selector``? If nothing has, the answer is held
+    until something does, for at most ``hold`` seconds. No log: which one is there, and how far is
+    it? The local agent asks the ``directory`` with that full name."""
+
+    since: ClassVar[int] = 2
+
+    glob: str = "*"
+    selector: tuple[str, ...] = ()
+    log: str = ""
+    seen: int = 0
+    hold: float = 0.0
+    limit: int = 100
+    directory: str = ""
+
+
+class Changes(Message, frozen=True):
+    """All of them up to the change numbered ``seen``: the records that came or are others now, with
+    their ages, and the names that are gone, with the reason."""
+
+    since: ClassVar[int] = 2
+
+    log: str = ""
+    seen: int = 0
+    records: tuple[Signed, ...] = ()
+    ages: tuple[float, ...] = ()
+    gone: dict[str, str] = {}
 
 
 # --- authority ----------------------------------------------------------------------------------
@@ -429,6 +461,7 @@ QUESTIONS = (
     Lookup,
     List,
     Query,
+    Watch,
     Root,
     Enrol,
     RenewNode,
@@ -471,6 +504,8 @@ DIRECTORY = (
     | List
     | Query
     | Listing
+    | Watch
+    | Changes
     | Failed
     | Ping
     | Pong
@@ -497,6 +532,8 @@ LOCAL = (
     | List
     | Query
     | Listing
+    | Watch
+    | Changes
     | Status
     | StatusIs
     | Done
