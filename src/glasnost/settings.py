@@ -99,6 +99,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     broker_count: int = 2
     #: Seconds until the next attempt of a race begins (RFC 8305: 0.01 to 2).
     attempt_delay: float = 0.25
+    #: Seconds of silence after which the other side of a control connection (agent, broker,
+    #: directory) is taken for dead (1 to 3600); it is asked whether it is there twice before.
+    dead_after: float = 40.0
     #: Whether this host uses the protocol; "auto": if it has an address of it that others can
     #: use (no loopback, not link-local). `true` where there is none is an error.
     enable_ipv4: bool | Literal["auto"] = "auto"
@@ -136,6 +139,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError(f"broker_count {self.broker_count} is negative")
         if not 0.01 <= self.attempt_delay <= 2:
             raise ValueError(f"attempt_delay {self.attempt_delay} is not between 0.01 and 2")
+        if not 1 <= self.dead_after <= 3600:
+            raise ValueError(f"dead_after {self.dead_after} is not between 1 and 3600")
 
     def with_networks(self, names: Iterable[str]) -> Settings:
         """With networks that the node was told it is on, by flag or when it joined. Where the

@@ -27,7 +27,9 @@ Role = Callable[[Path, Agent], AbstractAsyncContextManager[object]]
 
 @asynccontextmanager
 async def directory(home: Path, agent: Agent) -> AsyncIterator[object]:
-    async with host.directory(home, agent, lambda: asyncio.sleep(0, agent)) as serving:
+    async with host.directory(
+        home, agent.settings, agent, lambda: asyncio.sleep(0, agent)
+    ) as serving:
         yield serving
 
 

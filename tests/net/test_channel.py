@@ -33,6 +33,7 @@ from glasnost.core.wire.messages import (
     encode,
 )
 from glasnost.errors import PathCut, ProtocolError, Refused, TrustError, UnknownName
+from glasnost.net import channel as channel_module
 from glasnost.net.channel import Channel, accept_channel, open_channel
 from glasnost.net.tls import secure
 from glasnost.trust.credentials import Credentials
@@ -341,6 +342,63 @@ def test_a_living_peer_is_asked_and_kept(loop: str) -> None:
             heard = client._heard
             await until(lambda: client._heard > heard + 0.03)  # three times its answer came
             assert near.heard == far.heard == []  # and nobody above was bothered
+            assert near.ends == []
+
+    run(loop, scenario())
+
+
+def test_a_peer_that_is_doubted_is_asked_at_once(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before its keep-alive. One that answers is kept; asking twice is asking once."""
+    monkeypatch.setattr(channel_module, "CHECK", 0.05)
+
+    async def scenario() -> None:
+        near, far = End(), End()
+        async with channels(near, far) as (client, server):
+            client._heard = 0.0
+            client.check()
+            client.check()
+            await until(lambda: client._heard > 0)
+            await until(lambda: not client._doubted)
+            assert near.ends == []
+            server._transport.pause_reading()
+            asking = asyncio.ensure_future(client.ask(Register(), 10))
+            client.check()
+            with pytest.raises(PathCut, match="was silent"):
+                await asking
+            client.check()  # of what has ended: nothing happens
+            server._transport.resume_reading()
+
+    run(loop, scenario())
+
+
+def test_a_connection_from_an_address_that_is_gone_ends_at_once(loop: str) -> None:
+    """The host is on another network: what is sent from there comes nowhere, and says nothing."""
+
+    async def scenario() -> None:
+        near, far = End(), End()
+        async with channels(near, far) as (client, _):
+            client._local = ("198.51.100.7", 4711)
+            client.check()
+            await until(lambda: near.ends)
+            assert str(near.ends[0]) == "this host no longer has the address 198.51.100.7"
+
+    run(loop, scenario())
+
+
+def test_who_slept_asks_before_it_judges(loop: str) -> None:
+    """A process that was stopped finds its timers late and its peers silent; what they have said
+    meanwhile waits to be read."""
+
+    async def scenario() -> None:
+        near, far = End(), End()
+        async with channels(near, far) as (client, _):
+            client._heard -= 2 * NEVER
+            heard = client._heard
+            client._due -= 2 * NEVER
+            client._look()
+            await until(lambda: client._heard > heard)
             assert near.ends == []
 
     run(loop, scenario())

@@ -13,10 +13,12 @@ import pytest
 
 from glasnost.errors import SettingsError
 from glasnost.net.sockets import (
+    KEEP_ALIVE,
     _target,
     address_text,
     connect_tcp,
     connect_unix,
+    has_address,
     listen_local,
     listen_tcp,
     listen_unix,
@@ -105,6 +107,33 @@ def test_ordinary_programs_may_wait_to_be_greeted() -> None:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT) == 0
     with listen_tcp("127.0.0.1", 0) as listener:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT) > 0
+
+
+@both_loops
+def test_a_dead_peer_is_noticed_on_both_sides_of_a_connection(loop: str) -> None:
+    """What is accepted has it from its listener: it costs nothing where connections are many."""
+
+    def times(sock: socket.socket) -> tuple[int, ...]:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        return tuple(sock.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+
+    async def scenario() -> None:
+        with listen_tcp("127.0.0.1", 0) as listener:
+            with await connect_tcp("127.0.0.1", listener.getsockname()[1]) as ours:
+                ours.send(b"x")  # it is not accepted before
+                listener.setblocking(True)
+                theirs, _ = listener.accept()
+                with theirs:
+                    assert times(ours) == times(theirs) == KEEP_ALIVE
+
+    run(loop, scenario())
+
+
+def test_which_addresses_this_host_has() -> None:
+    assert has_address(("127.0.0.1", 9)) and has_address(("::1", 9, 0, 0))
+    assert not has_address(("198.51.100.7", 9)) and not has_address(("2001:db8::7", 9, 0, 0))
+    assert has_address("/run/port.sock") and has_address("")
 
 
 def test_tuning_what_was_reset_is_no_error() -> None:

@@ -15,10 +15,10 @@ from glasnost.core.protocols.broker_words import Limits
 from glasnost.core.wire.header import Call
 from glasnost.core.wire.messages import Done, Register, Registered, Relay, Request
 from glasnost.errors import PathCut, Refused, TrustError
+from glasnost.net.channel import SILENCE
 from glasnost.net.exact import read_answer, write_call
 from glasnost.net.port import Incoming
 from glasnost.roles import target as target_module
-from glasnost.roles.broker import LEASE
 from tests.roles.broker_lab import PUBLIC, Door, quiet, read, until, world
 from tests.trust.pool import Pool, lab, node7
 
@@ -97,7 +97,7 @@ def test_the_lease_is_told(run: Run) -> None:
         async with world() as w:
             answer = await w.alice.ask(Register(), 10)
             assert isinstance(answer, Registered)
-            assert answer.lease == LEASE == 55.0
+            assert answer.lease == SILENCE
 
     run(scenario())
 

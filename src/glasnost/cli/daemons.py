@@ -40,8 +40,8 @@ def broker(verbose: bool) -> None:
 @common.verbose
 def directory(verbose: bool) -> None:
     """Run the directory behind this host's agent."""
-    home, _ = common.settings()
-    _role(lambda local, reopen: host.directory(home, local, reopen), verbose)
+    home, settings = common.settings()
+    _role(lambda local, reopen: host.directory(home, settings, local, reopen), verbose)
 
 
 @click.command()

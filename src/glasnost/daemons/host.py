@@ -16,6 +16,7 @@ from glasnost.core.address import Address, Stage
 from glasnost.core.wire.messages import Directory, Offer
 from glasnost.daemons.alone import alone
 from glasnost.errors import Unavailable
+from glasnost.net.heartbeat import Heartbeat
 from glasnost.net.sockets import private_directory
 from glasnost.roles.agent import Agent
 from glasnost.roles.agent_client import Link
@@ -79,17 +80,20 @@ async def broker(settings: Settings, local: LocalAgent, reopen: Reopen) -> Async
     """The broker, as the service ``broker`` of this host."""
     offer = Offer(name="broker", labels={"role": "broker"})
     async with _registered(offer, local, reopen) as (registration, credentials):
-        serving = Broker(credentials, public=settings.public_ranges())
+        serving = Broker(credentials, public=settings.public_ranges(), silence=settings.dead_after)
+        heartbeat = Heartbeat(lambda seconds: serving.check())
+        heartbeat.start()
         registration.give(serving.take)
         try:
             yield serving
         finally:
+            heartbeat.stop()
             await serving.close()
 
 
 @asynccontextmanager
 async def directory(
-    home: Path, local: LocalAgent, reopen: Reopen
+    home: Path, settings: Settings, local: LocalAgent, reopen: Reopen
 ) -> AsyncIterator[DirectoryServer]:
     """The directory, as the service ``directory`` of this host."""
     state = home / "directory"
@@ -97,12 +101,16 @@ async def directory(
     offer = Offer(name="directory", labels={"role": "directory"})
     async with _registered(offer, local, reopen) as (registration, credentials):
         store = SqliteRecords(state / "records.sqlite")
-        serving = DirectoryServer(credentials, Verifier(local.root, local.domain), store)
+        verifier = Verifier(local.root, local.domain)
+        serving = DirectoryServer(credentials, verifier, store, silence=settings.dead_after)
+        heartbeat = Heartbeat(lambda seconds: serving.check())
         try:
             await serving.start()
+            heartbeat.start()
             registration.give(serving.take)
             yield serving
         finally:
+            heartbeat.stop()
             await serving.close()
 
 
@@ -142,7 +150,7 @@ async def everything(home: Path, settings: Settings) -> AsyncIterator[Agent]:
 
         if (home / "authority").exists():
             await stack.enter_async_context(authority(home, own, reopen))
-            await stack.enter_async_context(directory(home, own, reopen))
+            await stack.enter_async_context(directory(home, settings, own, reopen))
             await stack.enter_async_context(broker(settings, own, reopen))
             # While there is still a directory to be told.
             stack.push_async_callback(own.withdraw, 1.0)

@@ -27,6 +27,7 @@ from glasnost.core.wire.messages import (
     encode,
 )
 from glasnost.errors import PathCut, ProtocolError, Refused, TrustError, UnknownName
+from glasnost.net.sockets import has_address
 from glasnost.net.tls import HANDSHAKE_TIMEOUT, TlsTransport, secure
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity, identity_of
@@ -38,6 +39,10 @@ log = logging.getLogger("glasnost.channel")
 KEEP_ALIVE: Final = 15.0
 #: After this many silent seconds it is taken for dead: two questions may be lost.
 SILENCE: Final = 40.0
+#: How long a peer may take that is asked at once, when there is reason to doubt that it is there:
+#: a round trip, with one or two packets lost on the way. A look that comes later than this was
+#: slept through by ourselves, and says nothing about the peer.
+CHECK: Final = 5.0
 #: How much a peer that reads nothing may make us hold, before it is dropped.
 MAX_UNSENT: Final = 4 << 20
 
@@ -49,7 +54,9 @@ class Channel(asyncio.Protocol):
     """One peer of a control connection; use `open_channel` or `accept_channel`.
 
     ``on_message`` hears every message that answers no question of ours, ``on_close`` the end,
-    once. Both are called on the loop and must not block. ``version`` is what both ends speak.
+    once. Both are called on the loop and must not block. A peer that is silent for ``silence``
+    seconds is dead; it is asked after ``keep_alive``, by default three eighths of that.
+    ``version`` is what both ends speak.
     """
 
     def __init__(
@@ -60,7 +67,7 @@ class Channel(asyncio.Protocol):
         codec: Codec,
         on_message: OnMessage | None,
         on_close: OnClose | None,
-        keep_alive: float = KEEP_ALIVE,
+        keep_alive: float | None = None,
         silence: float = SILENCE,
     ) -> None:
         self.peer = peer
@@ -70,7 +77,9 @@ class Channel(asyncio.Protocol):
         self._codec = codec
         self._on_message = on_message
         self._on_close = on_close
-        self._keep_alive, self._silence = keep_alive, silence
+        self._local = transport.get_extra_info("sockname")
+        self._silence = silence
+        self._keep_alive = silence * KEEP_ALIVE / SILENCE if keep_alive is None else keep_alive
         self._loop = asyncio.get_running_loop()
         self._frames = FrameReader()
         self._grease = Grease()
@@ -81,6 +90,8 @@ class Channel(asyncio.Protocol):
         self._asked: dict[int, asyncio.Future[Message]] = {}
         self._heard = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._doubted = False
         self._error: BaseException | None = None
         self.closed = False
 
@@ -90,7 +101,7 @@ class Channel(asyncio.Protocol):
 
     def start(self) -> None:
         """Begin to read; the first messages may be delivered before this returns."""
-        self._timer = self._loop.call_later(self._keep_alive, self._look)
+        self._look_in(self._keep_alive)
         self._transport.attach(self)
 
     def tell(self, message: Message) -> None:
@@ -138,6 +149,18 @@ class Channel(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self._loop.call_soon(self._resume)
+
+    def check(self) -> None:
+        """Find out at once whether the peer is still there: we have slept, or this host's addresses
+        have changed. What began at an address that it no longer has is over."""
+        if self.closed or self._transport.is_closing():
+            return
+        if not has_address(self._local):
+            self._end(PathCut(f"this host no longer has the address {self._local[0]}"))
+        elif not self._doubted:
+            self._doubted = True
+            self.tell(Ping())
+            self._look_in(CHECK)
 
     def close(self) -> None:
         """Say goodbye; ``on_close`` follows."""
@@ -200,20 +223,33 @@ class Channel(asyncio.Protocol):
             case _:
                 log.info("%s: nobody waits for %r", self.peer, type(message).__name__)
 
+    def _look_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = self._loop.time() + seconds
+        self._timer = self._loop.call_later(seconds, self._look)
+
     def _look(self) -> None:
-        """Notice a silent peer: ask once, then give it up."""
+        """Notice a silent peer: ask some times, then give it up."""
+        now = self._loop.time()
         if self._paused:
-            self._heard = self._loop.time()  # it is we who do not listen
-        silent = self._loop.time() - self._heard
-        if silent >= self._silence:
+            self._heard = now  # it is we who do not listen
+        silent, doubted = now - self._heard, self._doubted
+        self._doubted = False
+        if now - self._due > CHECK:
+            self.check()  # what it has said while we slept may be unread yet
+        elif silent >= (CHECK if doubted else self._silence):
             self._end(PathCut(f"{self.peer} was silent for {silent:.0f} s"))
-            return
-        if silent >= self._keep_alive * 0.9:
-            self.tell(Ping())
-            if not self._greased:
-                self._greased = next(self._ids)
-                self._send(unknown_message(self._greased))
-        self._timer = self._loop.call_later(self._keep_alive, self._look)
+        else:
+            if silent >= self._keep_alive * 0.9:
+                self._ask_after()
+            self._look_in(min(self._keep_alive, self._silence - silent))
+
+    def _ask_after(self) -> None:
+        self.tell(Ping())
+        if not self._greased:
+            self._greased = next(self._ids)
+            self._send(unknown_message(self._greased))
 
     def _end(self, error: BaseException) -> None:
         self._error = self._error or error

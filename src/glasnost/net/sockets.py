@@ -19,6 +19,12 @@ BACKLOG: Final = 1024
 #: Seconds that the kernel keeps a connection to itself while its first byte is not there: who
 #: calls a shared port speaks first.
 DEFER_ACCEPT: Final = 5
+#: TCP keep-alive of service streams: after so many silent seconds the peer's kernel is asked, every
+#: so many, so many times. It keeps NAT tables warm (boxes forget after some minutes), and notices
+#: a dead peer in ten minutes; a laptop that sleeps for less keeps its connections. Bytes that
+#: nobody acknowledges are the system's to give up (Linux: 15 minutes and more, `tcp_retries2`):
+#: TCP_USER_TIMEOUT would be sooner, but cuts peers that live and do not read, too.
+KEEP_ALIVE: Final = (60, 60, 9)
 #: The longest path a unix socket can have (``sun_path`` is 108 bytes with its end).
 MAX_UNIX_PATH: Final = 107
 
@@ -32,6 +38,20 @@ def tune(sock: socket.socket) -> socket.socket:
     return sock
 
 
+def keep_alive(sock: socket.socket, times: tuple[int, int, int] = KEEP_ALIVE) -> None:
+    """Let the kernel notice when the peer of an idle stream has died. What a listener accepts
+    has this from its listener; a unix socket's peer does not die unnoticed."""
+    if sock.family == socket.AF_UNIX:
+        return
+    after, every, count = times
+    with contextlib.suppress(OSError):  # reset in this moment, which reading will say better
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, after)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, every)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, count)
+
+
 async def connect_tcp(host: str, port: int, source: str | None = None) -> socket.socket:
     """A TCP connection to a literal address; ``source`` is the address to come from."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -39,6 +59,7 @@ async def connect_tcp(host: str, port: int, source: str | None = None) -> socket
     try:
         if source is not None:
             sock.bind((source, 0))
+        keep_alive(sock)
         await _connect(sock, _target(host, port))
     except BaseException:
         sock.close()
@@ -144,6 +165,7 @@ def listen_tcp(host: str, port: int) -> socket.socket:
         if hasattr(socket, "TCP_DEFER_ACCEPT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what it accepts inherits it
+        keep_alive(sock)
         sock.bind((host, port))
         sock.listen(BACKLOG)
     except OSError as error:
@@ -220,6 +242,19 @@ def address_text(address: object) -> str:
         return "local"
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def has_address(address: object) -> bool:
+    """Whether this host still has the local address of one of its sockets."""
+    if not isinstance(address, tuple):
+        return True
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address[0], 0, *address[2:]))
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL
+    return True
 
 
 def _target(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:

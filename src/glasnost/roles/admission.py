@@ -77,12 +77,19 @@ async def let_in(
     on_close: OnClose,
     admit: Callable[[Identity], None],
     log: logging.Logger,
+    silence: float,
 ) -> Channel | None:
     """The caller's channel; None, and a line in the log, for one that proves to be nobody, is
     refused by ``admit``, or has gone again."""
     try:
         channel = await accept_channel(
-            incoming.sock, credentials, codec, on_message, on_close, admit=admit
+            incoming.sock,
+            credentials,
+            codec,
+            on_message,
+            on_close,
+            admit=admit,
+            silence=silence,
         )
     except (GlasnostError, OSError) as error:  # TimeoutError is an OSError
         log.info("%s: not let in: %s", shown(incoming.peer), shown(str(error) or "too slow"))

@@ -2,8 +2,7 @@
 
 A connection that is handed to `take` is either a control connection (TLS, certificates on both
 sides) or, when its call holds a relay token, one leg of a relayed stream: then its bytes are for
-the other leg, whoever they belong to. Dead peers are noticed by the channels' keep-alive: the
-`LEASE` that targets are told.
+the other leg, whoever they belong to. Dead peers are noticed by the channels' keep-alive.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ from glasnost.core.wire.messages import (
 from glasnost.errors import Refused
 from glasnost.net.alarm import Alarm
 from glasnost.net.buffers import Buffers
-from glasnost.net.channel import KEEP_ALIVE, SILENCE, Channel
+from glasnost.net.channel import SILENCE, Channel
 from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
 from glasnost.net.relay import IDLE, Relay
@@ -61,9 +60,6 @@ from glasnost.trust.identity import Identity
 
 log = logging.getLogger("glasnost.broker")
 
-#: A dead target is noticed after so many seconds at most: a channel looks every `KEEP_ALIVE` and
-#: gives up after `SILENCE`.
-LEASE: Final = SILENCE + KEEP_ALIVE
 #: TLS handshakes at a time. One costs 2 ms of CPU, so that 1,000 take 2 s: when a broker comes
 #: back and all its targets with it, nobody who was let in runs into the handshake's timeout.
 MAX_HANDSHAKES: Final = 1_000
@@ -73,7 +69,8 @@ class Broker:
     """One broker of a pool. ``limits``: by default what this process has descriptors for.
 
     ``clock`` gives seconds that never go back; ``idle`` ends a relayed stream on which nothing
-    moves, in seconds. ``public``: ranges of addresses that are probed though they are not global.
+    moves, and ``silence`` a control connection, in seconds: it is the lease that targets are told.
+    ``public``: ranges of addresses that are probed though they are not global.
     """
 
     def __init__(
@@ -84,12 +81,14 @@ class Broker:
         limits: Limits | None = None,
         idle: float = IDLE,
         public: Iterable[str] = (),
+        silence: float = SILENCE,
     ) -> None:
         self._credentials = credentials
+        self._silence = silence
         self._clock = clock
         self._idle = idle
         self._codec = Codec(BROKER)
-        self._core = core.Broker(limits or _affordable(), LEASE)
+        self._core = core.Broker(limits or _affordable(), silence)
         self._probing = Probing(public, clock=clock)
         self._numbers = itertools.count(1)
         self._peers: dict[Channel, int] = {}
@@ -128,6 +127,11 @@ class Broker:
             channel.close()
         await asyncio.gather(*tasks, self._probing.close(), return_exceptions=True)
 
+    def check(self) -> None:
+        """Look at once whether all peers are there: this host has slept."""
+        for channel in list(self._peers):
+            channel.check()
+
     def status(self) -> dict[str, Any]:
         """What there is, for people and machines to read; bytes are of both directions."""
         counts = self._core.counts
@@ -150,7 +154,14 @@ class Broker:
 
     async def _accept(self, incoming: Incoming) -> None:
         channel = await let_in(
-            incoming, self._credentials, self._codec, self._hear, self._lost, self._admit, log
+            incoming,
+            self._credentials,
+            self._codec,
+            self._hear,
+            self._lost,
+            self._admit,
+            log,
+            self._silence,
         )
         if channel is not None:
             self._number(channel)
@@ -186,7 +197,9 @@ class Broker:
         number = self._peers.pop(channel, None)
         if number is not None:
             del self._channels[number]
-            log.debug("%s: gone: %s", channel.peer, error or "closed")
+            # Who goes without a word is worth one of ours: perhaps its network is down.
+            level = logging.DEBUG if error is None else logging.INFO
+            log.log(level, "%s: gone: %s", channel.peer, error or "closed")
             self._handle(Gone(number))
 
     # --- legs -----------------------------------------------------------------------------------

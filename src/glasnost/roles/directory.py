@@ -44,7 +44,7 @@ from glasnost.core.wire.messages import (
     Withdraw,
 )
 from glasnost.errors import ProtocolError, Refused, TrustError, Unavailable
-from glasnost.net.channel import Channel
+from glasnost.net.channel import SILENCE, Channel
 from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
 from glasnost.roles.admission import Handshakes, let_in
@@ -76,12 +76,14 @@ class DirectoryServer:
         clock: Callable[[], float] = time.time,
         lease: float = LEASE,
         max_channels: int = MAX_CHANNELS,
+        silence: float = SILENCE,
     ) -> None:
         self._credentials = credentials
         self._verifier = verifier
         self._store = store
         self._clock = clock  # of the wall; leases count the loop's, which is never set
         self._max_channels = max_channels
+        self._silence = silence
         self._codec = Codec(DIRECTORY)
         log_id = secrets.token_hex(8)
         self._core = Directory(credentials.domain, lease=lease, kinds=TRAITS, log=log_id)
@@ -139,6 +141,11 @@ class DirectoryServer:
             channel.close()
         await self._store.close()
 
+    def check(self) -> None:
+        """Look at once whether all peers are there: this host has slept."""
+        for channel in list(self._channels):
+            channel.check()
+
     def status(self) -> dict[str, Any]:
         """What there is, for people and machines to read."""
         return {
@@ -155,7 +162,14 @@ class DirectoryServer:
 
     async def _accept(self, incoming: Incoming) -> None:
         channel = await let_in(
-            incoming, self._credentials, self._codec, self._hear, self._lost, self._admit, log
+            incoming,
+            self._credentials,
+            self._codec,
+            self._hear,
+            self._lost,
+            self._admit,
+            log,
+            self._silence,
         )
         if channel is not None:
             self._channels.add(channel)

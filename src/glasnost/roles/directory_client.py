@@ -126,6 +126,11 @@ class DirectoryClient:
                 raise Unavailable(f"the answer is a {type(answer).__name__}")
             return answer
 
+    def check(self) -> None:
+        """Look at once whether the directory at the channel's other end is still there."""
+        if self._channel is not None:
+            self._channel.check()
+
     def close(self) -> None:
         """Let go of the channel; a later question would open another."""
         if self._opening is not None:

@@ -14,6 +14,7 @@ from glasnost.core.protocols.publisher import (
     Away,
     Effect,
     Event,
+    Hurry,
     Publishing,
     Report,
     Wanted,
@@ -74,6 +75,11 @@ class Publisher:
     def want(self, records: Mapping[str, Signed]) -> None:
         """Have exactly these published from now on, by full name."""
         self._handle(Wanted(records))
+
+    def check(self) -> None:
+        """Look at once whether the directory is there: this host has slept, or was moved."""
+        self.client.check()
+        self._handle(Hurry(self._random.random()))
 
     async def settled(self) -> None:
         """Wait until the directory has all that is wanted, but for what it refused, and nothing

@@ -106,6 +106,12 @@ class Target:
         now = self._clock()
         self._run(self._core.follow(brokers, now) + self._core.tick(now))
 
+    def check(self) -> None:
+        """Look at once whether all brokers are there: this host has slept, or was moved."""
+        for channel in list(self._channels.values()):
+            channel.check()
+        self._run(self._core.hurry(self._clock(), self._jitter()))
+
     async def close(self) -> None:
         """Leave all brokers, and end what is under way."""
         ending = [*self._attempts.values(), *self._errands]

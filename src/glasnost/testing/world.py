@@ -33,10 +33,14 @@ class WorldError(GlasnostError):
 
 
 class World:
-    """A lab with a pool in it. ``with World(lab) as world: ...``"""
+    """A lab with a pool in it. ``with World(lab) as world: ...``
 
-    def __init__(self, lab: Lab) -> None:
+    ``settings`` are lines of TOML that stand in every host's settings.
+    """
+
+    def __init__(self, lab: Lab, settings: str = "") -> None:
         self.lab = lab
+        self.settings = settings
         self.folder = Path(tempfile.mkdtemp(prefix="gn-"))
         self.processes: dict[tuple[str, str], subprocess.Popen[str]] = {}
 
@@ -188,7 +192,9 @@ class World:
         home = self.folder / host.name
         home.mkdir(mode=0o700)
         ranges = ", ".join(f'"{one}"' for one in PUBLIC)
-        (home / "glasnost.toml").write_text(f'[[networks]]\nname = "public"\nranges = [{ranges}]\n')
+        (home / "glasnost.toml").write_text(
+            f'{self.settings}\n[[networks]]\nname = "public"\nranges = [{ranges}]\n'
+        )
 
     def _options(self, host: Host, stdout: int | None) -> dict[str, Any]:
         return {

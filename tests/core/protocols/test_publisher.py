@@ -13,6 +13,7 @@ from glasnost.core.protocols.publisher import (
     Answered,
     Ask,
     Away,
+    Hurry,
     Publishing,
     Report,
     Wanted,
@@ -55,6 +56,20 @@ def test_what_is_wanted_is_published_at_once_and_renewed_each_third_of_the_lease
     assert publishing.deadline() is None, "the answer comes first"
     assert publishing.handle(Answered(Renewed(lease=30)), 121) == []
     assert publishing.deadline() == 130
+
+
+def test_who_has_slept_asks_again_at_once_and_not_all_in_one_moment() -> None:
+    publishing = published(a=A)
+    assert publishing.tick(20) == [Ask(Renew(names=("a",)))]
+    assert publishing.handle(Hurry(jitter=0.0), 21) == []  # it is asking
+    for _ in range(8):
+        publishing.handle(Away("no route to host", jitter=1.0), 30)
+        publishing.tick(publishing.deadline() or 0)
+    publishing.handle(Away("no route to host", jitter=1.0), 100)
+    assert publishing.deadline() == 100 + LONGEST_WAIT
+    assert publishing.handle(Hurry(jitter=0.5), 101) == []
+    assert publishing.deadline() == 101 + FIRST_WAIT / 2
+    assert publishing.tick(102) == [Ask(Renew(names=("a",)))]
 
 
 def test_only_what_changed_is_published() -> None:

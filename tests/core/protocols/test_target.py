@@ -57,6 +57,23 @@ def test_the_pause_doubles_up_to_half_a_minute() -> None:
     assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
+def test_who_has_slept_tries_again_at_once_and_not_all_in_one_moment() -> None:
+    registrations, now = connected(), 0.0
+    for _ in range(6):
+        registrations.handle("b1", Lost("no route to host", jitter=1.0), now)
+        now = registrations.deadline() or 0.0
+        registrations.tick(now)
+    registrations.handle("b1", Lost("no route to host", jitter=1.0), now)
+    assert registrations.deadline() == now + 30
+    assert registrations.hurry(now + 1, jitter=0.5) == []
+    assert registrations.deadline() == now + 1.25
+    assert registrations.hurry(now + 1.1, jitter=1.0) == []  # later is no hurry
+    assert registrations.deadline() == now + 1.25
+    assert registrations.tick(now + 1.25) == [Connect("b1")]
+    assert registrations.hurry(now + 2, jitter=0.0) == []  # it is trying
+    assert registered().hurry(1, jitter=0.0) == []
+
+
 @given(st.integers(1, 5000), st.floats(0, 1))
 def test_every_pause_is_bounded_and_never_nothing(failures: int, jitter: float) -> None:
     registrations = connected()

@@ -76,7 +76,15 @@ class Report:
     why: str
 
 
-Event = Wanted | Answered | Away
+@dataclass(frozen=True)
+class Hurry:
+    """Event: whatever kept us from a directory that is away may be over: this host has slept, or
+    is on another network now. ``jitter`` is a random number from 0 to 1."""
+
+    jitter: float
+
+
+Event = Wanted | Answered | Away | Hurry
 Effect = Ask | Report
 
 
@@ -121,6 +129,9 @@ class Publishing:
                 effects += self._hear(message, now)
             case Away(why, jitter):
                 self._wait(why, jitter, now)
+            case Hurry(jitter) if self._retry_at is not None:
+                self._failures = 0
+                self._retry_at = min(self._retry_at, now + FIRST_WAIT * jitter)
         self._retry_refused(now)
         return effects + self._next(now)
 

@@ -171,6 +171,15 @@ class Registrations:
                 self._registrations[broker] = new
         return effects
 
+    def hurry(self, now: float, jitter: float) -> list[Effect]:
+        """Try all that are waiting within a first pause: what kept us from them may be over, since
+        this host has slept, or is on another network now."""
+        for registration in self._registrations.values():
+            if registration.state is State.WAITING:
+                registration.failures = 0
+                registration.due = min(registration.due, now + FIRST_PAUSE * jitter)
+        return self.tick(now)
+
     def stop(self, now: float) -> list[Effect]:
         """Leave all brokers, for good."""
         return self.follow((), now)

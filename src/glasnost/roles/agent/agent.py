@@ -19,6 +19,7 @@ from glasnost.core.address.names import Name
 from glasnost.core.routes import Vantage
 from glasnost.core.wire import messages as m
 from glasnost.errors import GlasnostError, Refused, UnknownName
+from glasnost.net.heartbeat import Heartbeat
 from glasnost.net.port import Incoming, SharedPort
 from glasnost.roles.agent.brokers import Brokers
 from glasnost.roles.agent.clients import MAX_SHOWN, Client, user_name
@@ -83,7 +84,9 @@ class Agent:
             self.services,
             lambda: self.port_number,
             self._brokers.doors,
+            self._check,
         )
+        self._heartbeat = Heartbeat(lambda seconds: self._check())
 
     def __repr__(self) -> str:
         return f"<Agent {self.identity.node}, {len(self.services)} services>"
@@ -95,12 +98,14 @@ class Agent:
         or not, `close` has to be called in the end."""
         self._publication.check()
         self._listening.open()
+        self._heartbeat.start()
         self._spawn(self._upkeep.keep())
         self._spawn(self._publication.watch())
         self._spawn(self._follow_brokers())
 
     async def close(self, *, withdraw: float = 1.0) -> None:
         """Withdraw what was published (for at most so many seconds), then stop."""
+        self._heartbeat.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -169,6 +174,11 @@ class Agent:
     def dial_ranges(self) -> tuple[str, ...]:
         """The networks this host is itself on."""
         return self._publication.dial_ranges()
+
+    def _check(self) -> None:
+        """This host has slept, or its addresses have changed: who is still there?"""
+        self._brokers.check()
+        self._publication.check_directories()
 
     def _republish(self) -> None:
         self._publication.soon()
@@ -310,6 +320,7 @@ class Agent:
             "brokers": self._brokers.status(),
             "directories": self._publication.status(),
             "programs": [one.describe() for one in islice(serving, MAX_SHOWN)],
+            "host": self._publication.host_status(),
             "certificate_not_after": self.identity.not_after,
             "renewal_problem": self._upkeep.problem,
             "accepted": self._port.accepted,

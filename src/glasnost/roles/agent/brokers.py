@@ -83,6 +83,10 @@ class Brokers:
         """By broker, the state of the registration there."""
         return {one.pop("broker"): one for one in self._target.status()["brokers"]}
 
+    def check(self) -> None:
+        """Look at once whether the brokers are there."""
+        self._target.check()
+
     async def close(self) -> None:
         await self._target.close()
 

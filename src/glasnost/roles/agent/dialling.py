@@ -115,7 +115,10 @@ class Dialling:
 
         async def finish_channel(sock: socket.socket) -> Channel:
             credentials = self._identity.credentials
-            return await open_channel(sock, credentials, name, codec, on_message, on_close)
+            silence = self._settings.dead_after
+            return await open_channel(
+                sock, credentials, name, codec, on_message, on_close, silence=silence
+            )
 
         return await connect(
             name,

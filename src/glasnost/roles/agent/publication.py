@@ -17,6 +17,7 @@ from glasnost.core.routes import Vantage
 from glasnost.core.wire.messages import Record, Signed
 from glasnost.errors import AddressError
 from glasnost.net.interfaces import read_host
+from glasnost.net.netlink import HostChanges
 from glasnost.roles.agent.directories import Directories
 from glasnost.roles.agent.services import Service
 from glasnost.roles.home import NodeIdentity
@@ -26,8 +27,9 @@ from glasnost.settings import Settings
 
 log = logging.getLogger("glasnost.agent")
 
-#: How often the host's own addresses are looked at, seconds.
-LOOK_EVERY = 2.0
+#: The host is read again at least so often, seconds, though nobody told us of a change: records
+#: are signed again for their age, by a clock that may have been set.
+LOOK_EVERY = 60.0
 #: How long a record may be renewed without being signed again, seconds. It bounds for how long a
 #: directory could go on saying what is true no more.
 RECORD_LIFETIME = 24 * 3600.0
@@ -111,6 +113,7 @@ class Publication:
 
     ``port`` gives the shared port's number (None: it has none), and ``further`` its doors at
     brokers, when they are asked; ``run`` is the directory of its sockets, if it has any.
+    ``moved`` is told when its addresses have changed.
     """
 
     def __init__(
@@ -122,14 +125,18 @@ class Publication:
         services: Iterable[Service],
         port: Callable[[], int | None],
         further: Callable[[], list[Route]],
+        moved: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._unix = None if run is None else str(run.resolve() / "port.sock")
         self._services = services
         self._port = port
         self._further = further
+        self._moved = moved
         self._facts = read_host()
         self._records = Records(identity)
+        self._host: HostChanges | None = None
+        self._changes = 0
         self._directories = directories
         self._publishers: dict[str, Publisher] = {}
         self._begin()
@@ -177,17 +184,28 @@ class Publication:
     async def watch(self) -> None:
         """Notice when this host's addresses change, and what must be signed again for its age,
         until cancelled."""
-        while True:
-            try:
-                facts = read_host()
-            except OSError as error:  # there are no descriptors left to read them with
-                log.warning("this host's addresses cannot be read: %s", error)
-                facts = self._facts
-            if facts != self._facts:
-                log.info("this host's addresses have changed")
-                self._facts = facts
-            self.soon()
-            await asyncio.sleep(LOOK_EVERY)
+        with HostChanges() as self._host:
+            while True:
+                self._look()
+                await self._host.wait(LOOK_EVERY)
+
+    def _look(self) -> None:
+        try:
+            facts = read_host()
+        except OSError as error:  # there are no descriptors left to read them with
+            log.warning("this host's addresses cannot be read: %s", error)
+            facts = self._facts
+        if facts != self._facts:
+            log.info("this host's addresses have changed")
+            self._facts = facts
+            self._changes += 1
+            self._moved()
+        self.soon()
+
+    def check_directories(self) -> None:
+        """Look at once whether the directories are there."""
+        for publisher in self._publishers.values():
+            publisher.check()
 
     async def follow_directories(self) -> None:
         """Publish to the directories that there are now, and withdraw from those that are gone."""
@@ -213,6 +231,14 @@ class Publication:
         return {
             name: publisher.away or "told of everything"
             for name, publisher in self._publishers.items()
+        }
+
+    def host_status(self) -> dict[str, int]:
+        """How often this host's addresses have changed, and how we came to know."""
+        host = self._host
+        return {
+            "changes": self._changes,
+            "told": 0 if host is None else host.told,
         }
 
     async def close(self, withdraw: float) -> None:
