@@ -29,8 +29,8 @@ lab:    ## a lab to look around in
 bench:  ## the measurements (ARGS="port relay": only these)
 	@tools/run python -m benchmarks $(ARGS)
 
-fuzz:   ## the fuzz tests with many examples (FUZZ_EXAMPLES, default 100000)
-	@tools/run python -m pytest tests/fuzz --hypothesis-profile=fuzz --timeout=0 $(ARGS)
+fuzz:   ## every parser of outside bytes against FUZZ_EXAMPLES examples (100000), counts at the end
+	@tools/run python -m tests.fuzz $(ARGS)
 
 setup:  ## only prepare
 	@tools/setup

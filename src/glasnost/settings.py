@@ -215,7 +215,7 @@ def load_settings(home: Path, **flags: Any) -> Settings:
             raise SettingsError(f"there is no settings file {path}") from None
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {(error.strerror or '').lower()}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{path}: {error}") from None
     settings = _with(Settings(), values, str(path))
     for name, value in _environment().items():

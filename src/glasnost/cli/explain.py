@@ -129,7 +129,7 @@ def _read_vantage(file: BinaryIO) -> Vantage:
         if not isinstance(data, Mapping) or not {"exits", "returns"} & data.keys():
             raise ValueError("a vantage has exits and returns")
         return Vantage.from_dict(data)
-    except ValueError as error:  # not UTF-8, JSON or TOML, or no vantage
+    except (ValueError, RecursionError) as error:  # not UTF-8, JSON or TOML, or no vantage
         raise SettingsError(f"{getattr(file, 'name', 'the vantage')}: {error}") from None
 
 

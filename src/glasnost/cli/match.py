@@ -93,7 +93,7 @@ async def _asked(selectors: Sequence[tuple[Term, ...]]) -> list[list[Record]]:
 def _from_file(records: BinaryIO, selectors: Sequence[tuple[Term, ...]]) -> list[list[Record]]:
     try:
         found = msgspec.json.decode(records.read(), type=list[Record])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise click.ClickException(f"{records.name}: no list of records: {error}") from None
     return [
         [record for record in found if all_hold(terms, record.labels)]

@@ -87,7 +87,7 @@ def read_v1(text: str) -> tuple[RouteV1, ...]:
         route, end = _route(text, at)
         routes.append(route)
     if not routes:
-        raise SinfulError(text, 2, 'a route, which begins with "[ p="')
+        raise SinfulError(text, min(2, len(text) + 1), 'a route, which begins with "[ p="')
     if text.find("}", end) < 0:
         raise SinfulError(text, len(text) + 1, '"}" at the end')
     return tuple(routes)

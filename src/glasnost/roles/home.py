@@ -201,7 +201,7 @@ def _read_pool(path: Path) -> Pool:
             f"this host has joined no pool ({path} is not there): "
             "run `glasnost up`, or `glasnost join` with a token"
         ) from None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from None
     if not is_label(pool.node):
         raise TrustError(f"{path} names no node: {pool.node!r}")

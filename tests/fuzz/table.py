@@ -1,0 +1,8 @@
+"""Every parser of outside bytes, in one table."""
+
+from __future__ import annotations
+
+from tests.fuzz import streams, texts, trusted, wire
+from tests.fuzz.parser import Parser
+
+PARSERS: list[Parser] = [*wire.PARSERS, *texts.PARSERS, *trusted.PARSERS, *streams.PARSERS]
