@@ -33,6 +33,7 @@ def fields(missing: tuple[Missing, ...]) -> set[str]:
 @given(st.text() | NEARLY)
 @example("{[ " + '[ p="primary"; ' * 50)
 @example("<h:1?" + "PrivNet=x%26PrivAddr=" * 50 + ">")
+@example("<h:1?CCBID=[1:1?CCBID=[1::1]:9#7>")  # what ends a host stands in brackets
 @example('{[ p="primary"; a="h"; port=1; n="Internet"; ccbid="7"; ]}')
 def test_any_text_is_an_address_or_refused_with_a_column(text: str) -> None:
     try:

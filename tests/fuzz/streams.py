@@ -301,7 +301,7 @@ PARSERS = [
     ),
     Parser(
         "control channel",
-        ("glasnost.net.channel.Channel.data_received",),
+        ("glasnost.net.channel.Channel.data_received", "glasnost.net.channel.Channel._deliver"),
         check_channel,
         st.binary(max_size=60) | mutated(_FRAMED) | remade(said_in("broker")).map(encode_frame),
         seeds=lambda: _FRAMED,
@@ -351,7 +351,7 @@ PARSERS = [
     ),
     Parser(
         "queries",
-        ("glasnost.core.protocols.queries.Queries.page",),
+        ("glasnost.core.protocols.queries.Queries.step",),
         check_query,
         mutated(_QUERIES) | remade(_QUERIES),
         seeds=lambda: _QUERIES,

@@ -33,6 +33,7 @@ EXEMPT = {
     "glasnost.cli.join._read": "the text of a token, not looked at",
     "glasnost.cli.route._read": "one call of address_forms.read",
     "glasnost.cli.route.parse": "a command: one call of _read",
+    "glasnost.core.address.literals._rfc5952": "writes an address that `ipaddress` has read",
     "glasnost.core.routes.rfc6724._ip4_value": "of an address that `ipaddress` has read",
     "glasnost.net.interfaces.read_host": "what psutil says of this host",
     "glasnost.net.sockets._peer": "what the kernel says of a socket",

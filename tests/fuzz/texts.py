@@ -297,7 +297,6 @@ PARSERS = [
             f"{_ADDRESS}.reading.read",
             f"{_ADDRESS}.route.Route.parse_sharing",
             f"{_ADDRESS}.spelling.decode",
-            f"{_ADDRESS}.literals._rfc5952",
         ),
         check_address,
         EXAMPLES,

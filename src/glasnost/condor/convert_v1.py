@@ -130,8 +130,20 @@ def _fit_contacts(sinful: Sinful, network: str | None) -> tuple[list[str], list[
             missing.append(Missing(f"{name}: {NO_UDP}", "v1 would say it of the daemon, too"))
             fit = fit.with_params(noUDP=None)
         # The first # ends the broker's address, so there may be none within.
-        contacts.append(f"{str(fit)[1:-1].replace('#', '%23')}#{number}")
+        written = str(fit).replace("#", "%23")
+        if not _is_read(written):  # a host in brackets may hold what ends one without
+            missing.append(Missing(name, "its broker's address is read only as it is written here"))
+            continue
+        contacts.append(f"{written[1:-1]}#{number}")
     return contacts, missing
+
+
+def _is_read(text: str) -> bool:
+    try:
+        parse_original(text)
+    except SinfulError:
+        return False
+    return True
 
 
 def _unsaid(sinful: Sinful) -> Iterator[Missing]:
