@@ -100,7 +100,10 @@ class UnknownName(Refused):
 
 
 class StageFailed(GlasnostError):
-    """One stage of a route could not be crossed; the reason hangs below as ``__cause__``."""
+    """One stage of a path could not be crossed; the reason hangs below as ``__cause__``.
+
+    ``number`` counts the route's stages from 1; those of the exit that leads to it end at 0.
+    """
 
     def __init__(self, number: int, stage: str, why: str) -> None:
         super().__init__(number, stage, why)
@@ -109,7 +112,8 @@ class StageFailed(GlasnostError):
         self.why = why
 
     def __str__(self) -> str:
-        return f"stage {self.number} ({self.stage}): {self.why}"
+        place = f"stage {self.number}" if self.number > 0 else "exit"
+        return f"{place} ({self.stage}): {self.why}"
 
 
 class ConnectFailed(GlasnostError):

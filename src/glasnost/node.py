@@ -181,6 +181,7 @@ class Node:
             agent.expect,
             socket_owners=allowed_users(),
             socket_directories=frozenset({str(self._run.resolve())}),
+            proxies=self._settings.logins(),
         )
 
     async def explain(self, name: str) -> Plan:

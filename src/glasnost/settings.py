@@ -26,8 +26,11 @@ DEFAULT_PORT = 9618
 #: In ``advertise``: what the host has and listens on.
 FOUND = "found"
 
+#: Bytes of a user or password at a proxy (RFC 1929 has one byte for their length).
+MAX_LOGIN = 255
+
 #: Settings that are tables, and have no variable.
-TABLES = frozenset({"networks", "exits", "costs"})
+TABLES = frozenset({"networks", "exits", "proxies", "costs"})
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +87,27 @@ class ExitSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [Exit.from_dict({"lands": text, "stages": stages, **rest}) for text in self.lands]
 
 
+class ProxySetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``[[proxies]]``: how to log in at a SOCKS5 or HTTP proxy."""
+
+    #: Where it is, as routes and exits write it: `"ip4:10.8.0.1:1080"`.
+    at: str
+    user: str
+    password: str = ""
+    #: A file whose first line is the password, so that it need not stand here.
+    password_file: str = ""
+
+    def login(self) -> tuple[str, str]:
+        """User and password. Raises `SettingsError` where the file cannot be read."""
+        if not self.password_file:
+            return self.user, self.password
+        try:
+            return self.user, Path(self.password_file).read_text().partition("\n")[0].strip("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise SettingsError(f"cannot read {self.password_file}: {why}") from None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every setting; docs/reference/settings.md is made from here."""
 
@@ -113,6 +137,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     advertise: tuple[str, ...] = ("found",)
     #: Ways out that the host cannot be seen to have.
     exits: tuple[ExitSetting, ...] = ()
+    #: Logins at proxies.
+    proxies: tuple[ProxySetting, ...] = ()
     #: Networks whose routes are tried first, in order; "*" at the end stands for any end.
     prefer: tuple[str, ...] = ()
     #: Networks whose routes are tried last.
@@ -174,6 +200,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             relay=self.relay,
             meet=self.meet,
         )
+
+    def logins(self) -> dict[str, ProxySetting]:
+        """The logins at proxies, by the text of the stage that leads to each."""
+        return {proxy.at: proxy for proxy in self.proxies}
 
     def enables(self, protocol: str) -> bool | Literal["auto"]:
         """The setting of one IP protocol."""
@@ -257,6 +287,13 @@ def _check_planning(settings: Settings) -> None:
             way_out.exits()
         except ValueError as error:
             raise ValueError(f"exit {way_out.name or number}: {error}") from None
+    if settings.proxies:
+        from glasnost.core.address import Stage
+
+        for proxy in settings.proxies:
+            if str(Stage.parse(proxy.at)) != proxy.at:
+                raise ValueError(f"proxy {proxy.at}: it is written {Stage.parse(proxy.at)}")
+            _check_login(proxy)
     if settings.advertise != (FOUND,):
         from glasnost.core.routes.advertised import advertised
 
@@ -265,6 +302,14 @@ def _check_planning(settings: Settings) -> None:
                 advertised(text)
     if settings.prefer or settings.avoid or settings.costs:
         settings.policy()
+
+
+def _check_login(proxy: ProxySetting) -> None:
+    if proxy.password and proxy.password_file:
+        raise ValueError(f"proxy {proxy.at}: a password, or a file that it stands in, not both")
+    for text in (proxy.user, proxy.password):
+        if len(text.encode()) > MAX_LOGIN:
+            raise ValueError(f"proxy {proxy.at}: user and password have {MAX_LOGIN} bytes at most")
 
 
 def _check_network(network: Network) -> None:

@@ -21,7 +21,7 @@ lands = "ip4@public"
 [[exits]]
 lands = "ip4@lab"
 name = "campus"
-stages = ["ip4:198.51.100.4:1080", "socks5"]
+stages = ["ip4:198.51.100.4:1080", "warp"]
 """
 ADDRESS = (
     "public/ip4:42.82.111.3:9618/service:broker/ccb:node7/service:jupyter,"
@@ -30,7 +30,7 @@ ADDRESS = (
 SHOWN = """\
 from there:
   exit 1: ip4@public
-  exit 2: ip4@lab through ip4:198.51.100.4:1080/socks5 (campus)
+  exit 2: ip4@lab through ip4:198.51.100.4:1080/warp (campus)
   return 1: public/ip4:192.0.2.9:9618
 tried in this order:
 try  route  exit  how             path
@@ -47,7 +47,7 @@ by dial-back at stage 3: the target can dial back to ip6@public only and we can 
 ip4@public
     hint: give this host an address on ip6@public, or advertise one that leads to its port
   route 2 lab/ip4:10.0.0.7:9618/service:jupyter: by exit 2: it cannot be crossed: \
-stage 2 (socks5): nobody here can cross a "socks5" stage
+stage 2 (warp): nobody here can cross a "warp" stage
     hint: change its `via` in [[exits]] of the settings
 """
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.fuzz import streams, texts, trusted, wire
+from tests.fuzz import proxies, streams, texts, trusted, wire
 from tests.fuzz.parser import Parser
 
-PARSERS: list[Parser] = [*wire.PARSERS, *texts.PARSERS, *trusted.PARSERS, *streams.PARSERS]
+PARSERS: list[Parser] = [
+    *wire.PARSERS,
+    *texts.PARSERS,
+    *trusted.PARSERS,
+    *streams.PARSERS,
+    *proxies.PARSERS,
+]

@@ -93,7 +93,7 @@ COVERED = {name for parser in PARSERS for name in parser.covers}
 
 def test_every_reader_is_fuzzed_or_exempt() -> None:
     """Something new that reads outside bytes goes into a table of this folder (wire, texts,
-    trusted, streams), or, where it reads none, above with its reason."""
+    trusted, streams, proxies), or, where it reads none, above with its reason."""
     assert READERS - COVERED - set(EXEMPT) == set()
 
 

@@ -13,11 +13,13 @@ from tests.net.pairs import turns
 from tests.roles.agent_lab import nothing_left_open
 
 
-def path(route: str, *crossings: Crossing) -> Path:
+def path(route: str, *crossings: Crossing, via: str = "") -> Path:
+    """The path over a route, by a direct exit or through these stages."""
     parsed = Route.parse(route)
     lands = parsed.landing()
     assert lands is not None
-    return Path(Exit(Landing(lands.protocol, lands.network)), 1, parsed, 1, crossings)
+    stages = Route.parse(via).stages if via else ()
+    return Path(Exit(Landing(lands.protocol, lands.network), stages), 1, parsed, 1, crossings)
 
 
 def crossing(index: int, way: Way, *returns: str) -> Crossing:
@@ -36,7 +38,9 @@ async def cross(
     index = len(on.route.stages) - 1
     stage = on.route.stages[index]
     step = Step(on, index, stage, means or Means(), never, relay)
-    return await KINDS[stage.kind].cross(step, sock)
+    crossed = await KINDS[stage.kind].cross(step, sock)
+    assert crossed is not None
+    return crossed
 
 
 def play(scenario: Callable[[], Awaitable[None]]) -> None:

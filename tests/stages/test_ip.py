@@ -36,7 +36,9 @@ def test_it_comes_from_the_exits_source() -> None:
             on = path(f"public/ip4:127.0.0.1:{listener.getsockname()[1]}")
             on = dataclasses.replace(on, exit=dataclasses.replace(on.exit, source="127.0.0.9"))
             step = Step(on, 0, on.route.stages[0], Means(), never)
-            with await KINDS["ip4"].cross(step, None) as sock:
+            sock = await KINDS["ip4"].cross(step, None)
+            assert sock is not None
+            with sock:
                 assert sock.getsockname()[0] == "127.0.0.9"
 
     play(scenario)

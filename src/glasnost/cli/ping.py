@@ -45,7 +45,7 @@ _HEADERS = "no header is waited for: its answer comes with what is waited for ne
 )
 @common.as_json
 def ping(name: str, each: bool, count: int, interval: float, timeout: float, json: bool) -> int:
-    """Try whether NAME is reached, and show which stage took how long.
+    """Reach NAME, and show which stage took how long.
 
     It is reached as by any program: the best paths race, and the first that is accepted wins. The
     service sees a caller who leaves without a byte.

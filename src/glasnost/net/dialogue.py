@@ -99,25 +99,6 @@ async def accept_dialogue(
     return Dialogue(transport, version, codec, limit)
 
 
-async def first_byte(sock: socket.socket) -> bytes:
-    """What the next byte is; it stays to be read. Raises `PathCut` when there is none."""
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            first = sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            readable = loop.create_future()
-            loop.add_reader(sock.fileno(), _resolve, readable)
-            try:
-                await readable
-            finally:
-                loop.remove_reader(sock.fileno())
-            continue
-        if not first:
-            raise PathCut("the peer closed the connection before it said anything")
-        return first
-
-
 async def send_in_clear(sock: socket.socket, message: Message) -> None:
     """One message before TLS."""
     await asyncio.get_running_loop().sock_sendall(sock, encode_frame(encode(message)))
@@ -136,8 +117,3 @@ async def receive_in_clear(sock: socket.socket, codec: Codec, limit: int) -> Mes
     if size > limit:
         raise ProtocolError(f"a frame of {size} bytes exceeds the limit {limit}")
     return codec.decode(await read_exactly(sock, size))
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -10,7 +10,7 @@ import socket
 from typing import Final
 
 from glasnost.core.wire import header
-from glasnost.errors import PathCut, Refused
+from glasnost.errors import PathCut, ProtocolError, Refused
 
 #: How long a refused connection is kept for its sentence to arrive, seconds: a round trip, and one
 #: lost packet.
@@ -33,6 +33,48 @@ async def read_exactly(sock: socket.socket, size: int) -> bytes:
             raise PathCut("the peer closed the connection before it answered")
         data += chunk
     return data
+
+
+async def read_until(sock: socket.socket, end: bytes, limit: int) -> bytes:
+    """Everything up to ``end``, and that. Raises `PathCut` when the stream ends first,
+    `ProtocolError` where ``end`` is not within ``limit`` bytes."""
+    data = b""
+    while len(data) < limit:
+        seen = await peek(sock, limit - len(data))
+        found = (data + seen).find(end)
+        # What has no end in it belongs to us whole; so what is left is always more than was seen.
+        data += sock.recv(len(seen) if found < 0 else found + len(end) - len(data))
+        if found >= 0:
+            return data
+    raise ProtocolError(f"no end within {limit} bytes")
+
+
+async def peek(sock: socket.socket, size: int) -> bytes:
+    """What comes next, at least one byte; it stays to be read. Raises `PathCut` at the end."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            seen = sock.recv(size, socket.MSG_PEEK)
+        except BlockingIOError:
+            await _readable(sock, loop)
+            continue
+        if not seen:
+            raise PathCut("the peer closed the connection before it answered")
+        return seen
+
+
+async def _readable(sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+    readable = loop.create_future()
+    loop.add_reader(sock.fileno(), _resolve, readable)
+    try:
+        await readable
+    finally:
+        loop.remove_reader(sock.fileno())
+
+
+def _resolve(readable: asyncio.Future[None]) -> None:
+    if not readable.done():
+        readable.set_result(None)
 
 
 async def write_call(sock: socket.socket, call: header.Call) -> None:

@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +51,16 @@ def keep_alive(sock: socket.socket, times: tuple[int, int, int] = KEEP_ALIVE) ->
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, after)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, every)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, count)
+
+
+@contextlib.contextmanager
+def closed_on_error(sock: socket.socket) -> Iterator[None]:
+    """Close ``sock`` where the block does not end well: by an error, or cancelled."""
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise
 
 
 async def connect_tcp(host: str, port: int, source: str | None = None) -> socket.socket:

@@ -33,11 +33,10 @@ from glasnost.errors import GlasnostError, ProtocolError, Refused, TrustError
 from glasnost.net.dialogue import (
     TLS_HANDSHAKE,
     accept_dialogue,
-    first_byte,
     receive_in_clear,
     send_in_clear,
 )
-from glasnost.net.exact import refuse
+from glasnost.net.exact import peek, refuse
 from glasnost.net.port import Incoming
 from glasnost.roles import authority_state
 from glasnost.roles.authority_state import create_token
@@ -126,7 +125,7 @@ class Authority(Registrar):
 
     async def _introduce(self, incoming: Incoming) -> None:
         """Before TLS: tell who asks which root is ours."""
-        if await first_byte(incoming.sock) == TLS_HANDSHAKE:
+        if await peek(incoming.sock, 1) == TLS_HANDSHAKE:
             return
         question = await receive_in_clear(incoming.sock, self._codec, MAX_CLEAR)
         if not isinstance(question, Root):

@@ -151,10 +151,10 @@ class Attempt(Generic[T]):
 
     @property
     def _at(self) -> int:
-        return self._marks[-1].index if self._marks else 0
+        return self._marks[-1].index if self._marks else self._path.first
 
     def _failure(self, why: str) -> StageFailed:
-        return StageFailed(self._at + 1, str(self._path.route.stages[self._at]), why)
+        return StageFailed(self._at + 1, str(self._path.stage(self._at)), why)
 
     def trace(self, failure: Failure | None = None) -> Trace:
         """How it went, now that it has ended, by success or by ``failure``."""

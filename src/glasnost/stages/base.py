@@ -4,20 +4,26 @@ A kind is its traits (values that planning needs) and one async function that cr
 kinds are given no socket and open one; forward kinds are given the socket so far. Whoever is given
 a socket owns it: it is returned, or another one is and this one is closed, or it is closed.
 Reversing kinds are given none either: they `Step.reopen` the way to their broker where they need a
-connection of their own, and may share one that another path has opened.
+connection of their own, and may share one that another path has opened. Preludes neither take nor
+give a socket; what they did is done when they return.
+
+A proxy is a forward kind with a second function: crossing it agrees with the proxy on everything
+but the destination, and `Kind.onward` has it open the origin stage that follows.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from glasnost.core.address.kinds import KNOWN
 from glasnost.core.address.stage import Stage
 from glasnost.core.routes.path import Crossing, Path
 from glasnost.core.routes.traits import Traits
-from glasnost.errors import GlasnostError
+from glasnost.errors import GlasnostError, TrustError
+from glasnost.settings import ProxySetting
 from glasnost.stages.shared import SharedChannels
 from glasnost.trust.credentials import Credentials
 
@@ -44,7 +50,8 @@ class Means:
     ``credentials`` are what brokers are shown (None: not enrolled), ``expect`` registers a reply
     name for so many seconds, ``timeout`` bounds the waiting for any one answer, in seconds,
     ``socket_owners`` are the users whose unix sockets are trusted, ``socket_directories`` where
-    they may lie. ``shared`` are the channels of the paths that are tried together.
+    they may lie. ``proxies`` are logins, by the text of the stage that leads to the proxy.
+    ``shared`` are the channels of the paths that are tried together.
     """
 
     credentials: Credentials | None = None
@@ -52,6 +59,7 @@ class Means:
     timeout: float = 10.0
     socket_owners: frozenset[int] = frozenset()
     socket_directories: frozenset[str] = frozenset()
+    proxies: Mapping[str, ProxySetting] = field(default_factory=dict)
     shared: SharedChannels | None = None
 
 
@@ -63,6 +71,7 @@ def _untold(deed: str) -> None:
 class Step:
     """One stage of one path, about to be crossed.
 
+    ``index`` counts as `Path.stage` does: the route's stages from 0, the exit's below it.
     ``relay`` is the token to call with, where this is the last stage before a broker's relay.
     ``reopen`` opens the stages before this one (once more, perhaps), with such a token or none.
     ``doing`` is told of what begins, where crossing this stage is several things.
@@ -84,6 +93,17 @@ class Step:
         return crossing
 
     @property
+    def login(self) -> tuple[str, str] | None:
+        """User and password for the proxy that is talked with: it stands where the last origin
+        before this stage leads. Raises `SettingsError`."""
+        for index in range(self.index - 1, self.path.first - 1, -1):
+            stage = self.path.stage(index)
+            if stage.kind in KNOWN and KNOWN[stage.kind].protocols:
+                proxy = self.means.proxies.get(str(stage))
+                return None if proxy is None else proxy.login()
+        return None
+
+    @property
     def prefix(self) -> Hashable:
         """What led to this stage, with every choice made: equal for paths that begin alike."""
         path = self.path
@@ -91,14 +111,28 @@ class Step:
         return path.exit, path.route.network, path.route.stages[: self.index], before
 
 
+def no_login(login: tuple[str, str] | None) -> TrustError:
+    """What is to be said where a proxy does not let us in with this login, or without any."""
+    if login is None:
+        return TrustError(
+            "the proxy wants a login, and [[proxies]] of the settings has none for it"
+        )
+    return TrustError("the proxy does not accept our user and password")
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A stage kind, as the table of kinds holds it. ``deed`` is what crossing it begins with, in a
-    word or two, for whoever times it; empty: it says by `Step.doing`."""
+    word or two, for whoever times it; empty: it says by `Step.doing`. ``onward`` is what a proxy
+    has: it is given the origin stage that follows, and the stream to the proxy."""
 
     traits: Traits
-    cross: Callable[[Step, socket.socket | None], Awaitable[socket.socket]]
+    cross: Callable[[Step, socket.socket | None], Awaitable[socket.socket | None]]
     deed: str = "cross"
+    onward: Callable[[Step, socket.socket], Awaitable[socket.socket]] | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.onward is None) == (not self.traits.onward), "what goes onward says how"
 
 
 Kinds = Mapping[str, Kind]

@@ -11,17 +11,15 @@ import socket
 from glasnost.core.routes.traits import Traits
 from glasnost.core.wire.header import Call
 from glasnost.net.exact import write_call
+from glasnost.net.sockets import closed_on_error
 from glasnost.stages.base import Kind, Step
 
 
 async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
     """Write the call."""
     assert sock is not None, "a forward stage needs a stream"
-    try:
+    with closed_on_error(sock):
         await write_call(sock, Call(to=step.stage.args[0], relay=step.relay))
-    except BaseException:
-        sock.close()
-        raise
     return sock
 
 

@@ -6,7 +6,7 @@ import functools
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from glasnost.core.address import Stage
 from glasnost.core.routes.path import Path
@@ -14,7 +14,7 @@ from glasnost.core.wire.header import Call
 from glasnost.errors import GlasnostError, StageFailed
 from glasnost.net.exact import write_call
 from glasnost.stages import KINDS
-from glasnost.stages.base import Means, Step
+from glasnost.stages.base import Kind, Means, Step
 
 
 def _nowhere(index: int, deed: str) -> None:
@@ -30,37 +30,51 @@ async def walk(
 ) -> socket.socket:
     """The raw stream at the end of a path, every header written; it is the caller's to close.
 
-    With ``stop``, only the stages before that index; with ``relay``, the last call before it
-    carries that token. ``reached`` is told the index of each stage before it is crossed, and what
-    is done there first. Raises `StageFailed`, its cause below it.
+    The exit's stages come first, then the route's. With ``stop``, only the stages before that
+    index of the route; with ``relay``, the last call before it carries that token. ``reached`` is
+    told the index of each stage (`Path.stage`) before it is crossed, and what is done there first.
+    Raises `StageFailed`, its cause below it.
     """
-    stages = path.route.stages[:stop]
-    called = bool(stages) and stages[-1].kind == "service"
+    end = len(path.route.stages) if stop is None else stop
+    called = end > 0 and path.stage(end - 1).kind == "service"
     sock: socket.socket | None = None
-    for index in range(_start(stages), len(stages)):
-        stage = stages[index]
+    before: Kind | None = None
+    for index in range(_start(path, end), end):
+        stage = path.stage(index)
         kind = KINDS[stage.kind]
         reached(index, kind.deed)
-        token = relay if called and index == len(stages) - 1 else b""
+        token = relay if called and index == end - 1 else b""
         reopen = functools.partial(walk, path, means, index, reached=reached)
         doing = functools.partial(reached, index)
         step = Step(path, index, stage, means, reopen, token, doing)
         try:
-            sock = await kind.cross(step, sock)
+            sock = await _cross(kind, step, sock, before)
         except StageFailed:
             raise  # on the way to a broker: it names the stage already
         except (OSError, GlasnostError) as error:
             raise StageFailed(index + 1, str(stage), sentence(error)) from error
+        before = kind
     assert sock is not None, "a route has stages"
     if relay and not called:
-        await _call_relay(sock, relay, len(stages), stages[-1])
+        await _call_relay(sock, relay, end, path.stage(end - 1))
     return sock
 
 
-def _start(stages: Sequence[Stage]) -> int:
+async def _cross(
+    kind: Kind, step: Step, sock: socket.socket | None, before: Kind | None
+) -> socket.socket | None:
+    """Cross one stage; behind a proxy, it is the proxy that opens what an origin stage names."""
+    if before is not None and before.onward is not None:
+        assert sock is not None, "a proxy is crossed on a stream"
+        return await before.onward(step, sock)
+    return await kind.cross(step, sock)
+
+
+def _start(path: Path, end: int) -> int:
     """Where to begin: at the last reversing stage, which finds the way to its broker itself."""
+    stages = path.route.stages[:end]
     reversing = [i for i, one in enumerate(stages) if KINDS[one.kind].traits.role == "reversing"]
-    return reversing[-1] if reversing else 0
+    return reversing[-1] if reversing else path.first
 
 
 async def _call_relay(sock: socket.socket, token: bytes, number: int, last: Stage) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glasnost.core.routes import History, Outcome, Path, plan
+from glasnost.core.address import Landing, Stage
+from glasnost.core.routes import Exit, History, Outcome, Path, Vantage, plan
 from glasnost.core.routes.history import (
     BANDS,
     HALF_LIFE,
@@ -244,3 +245,22 @@ def test_what_is_too_old_to_count_is_dropped() -> None:
     assert len(history.entries) == 3
     history = history.remember(Outcome(late, 0.1), now=LATENCY_LIFETIME)
     assert len(history.entries) == 1
+
+
+def test_what_fails_on_the_way_out_is_held_against_every_path_by_that_exit() -> None:
+    """A proxy that is gone: stages of an exit end at number 0."""
+    exits = (
+        Exit(Landing("ip4", "public"), (Stage.ip("192.0.2.80", 1080), Stage("socks5"))),
+        Exit(Landing("ip4", "public")),
+    )
+    here = Vantage(exits)
+    both = f"{DIRECT},{OTHER}"
+    by_proxy, direct = plan(here, target(DIRECT), kinds=KINDS).candidates[::-1]
+    assert (len(by_proxy.exit.stages), len(direct.exit.stages)) == (2, 0)
+    for number in (0, -1):
+        history = NOTHING.remember(Outcome(by_proxy, 1.0, failed_stage=number), now=0)
+        failed = {
+            (path.route_number, path.exit_number): failures(history, path, 0)
+            for path in plan(here, target(both), kinds=KINDS).candidates
+        }
+        assert failed == {(1, 1): 1, (2, 1): 1, (1, 2): 0, (2, 2): 0}

@@ -178,6 +178,22 @@ def test_an_exit_that_cannot_be_crossed_is_named_and_the_others_serve() -> None:
     assert "[[exits]]" in rejected.hint
 
 
+def test_an_exit_leads_through_no_broker() -> None:
+    lands = Landing("ip4", "public")
+    through = (Stage.ip("198.51.100.4", 1080), Stage.ccb("gate"))
+    answer = plan(Vantage((Exit(lands, through), Exit(lands))), target(HERE), kinds=KINDS)
+    assert [path.exit_number for path in answer.candidates] == [2]
+    (rejected,) = answer.rejected
+    assert rejected.reason.endswith("stage 2 (ccb:gate): a way out leads through no broker")
+
+
+def test_a_proxy_opens_only_what_its_kind_can() -> None:
+    route = "public/ip4:198.51.100.4:1080/socks5/unix:%2Frun%2Fp"
+    (rejected,) = plan(vantage("ip4@public"), target(route), kinds=KINDS).rejected
+    says = "stage 3 (unix:%2Frun%2Fp): the proxy before it opens only dns, ip4, ip6"
+    assert rejected.reason == says
+
+
 def test_an_exit_may_end_in_a_prelude_to_the_routes_own_origin() -> None:
     exits = (Exit(Landing("ip4", "lab"), (Stage("knock", ("fw",)),)),)
     answer = plan(Vantage(exits), target("lab/ip4:10.0.0.1:1"), kinds=KINDS)

@@ -54,13 +54,13 @@ CASES = [
     (
         "else the last that was begun",
         [Mark(1.0, 0, "connect"), Mark(1.5, 1, "send header")],
-        0,
+        None,
         "route 1 by relay, stage 2 (service:broker): no answer after 1000 ms",
     ),
     (
         "nothing was begun",
         [],
-        0,
+        None,
         "route 1 by relay, stage 1 (ip4:192.0.2.1:9618): no answer after 0",
     ),
 ]
@@ -69,7 +69,7 @@ CASES = [
 @pytest.mark.parametrize(
     ("marks", "number", "says"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
-def test_a_failure_says_where(marks: list[Mark], number: int, says: str) -> None:
+def test_a_failure_says_where(marks: list[Mark], number: int | None, says: str) -> None:
     trace = Trace.of(BROKERED, marks, 2.0, number, "no answer")
     assert str(trace).startswith(says)
     assert trace.as_dict()["failed"] == {

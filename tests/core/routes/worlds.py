@@ -11,7 +11,7 @@ KINDS: dict[str, Traits] = {
     "unix": Traits("origin", protocol="unix"),
     "service": Traits("forward", options=frozenset({"Version"})),
     "dns": Traits("origin", protocol="ip"),
-    "socks5": Traits("forward", onward=True),
+    "socks5": Traits("forward", onward=frozenset({"ip4", "ip6", "dns"})),
     "knock": Traits(
         "prelude",
         check=lambda stage: None if stage.args == ("fw",) else "our settings know no such knock",

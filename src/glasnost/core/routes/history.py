@@ -47,8 +47,9 @@ MAX_ENTRIES: Final = 1024
 class Outcome:
     """What came of one attempt after so many ``seconds``.
 
-    ``failed_stage`` is the number of the route's stage that could not be crossed, None if all
-    were. ``overtaken``: it had not ended when a later one won, so it takes at least that long.
+    ``failed_stage`` is the number of the stage that could not be crossed, None if all were: the
+    route's count from 1, the exit's up to 0. ``overtaken``: it had not ended when a later one
+    won, so it takes at least that long.
     """
 
     path: Path
@@ -97,7 +98,7 @@ class History:
         keys = list(_prefixes(outcome.path))
         entries = dict(self.entries)
         if outcome.failed_stage is not None:
-            key = keys[min(outcome.failed_stage, len(keys)) - 1]
+            key = keys[max(0, min(outcome.failed_stage, len(keys) - 1))]
             entries[key] = _failed(entries.pop(key, Entry(now)), now)
         else:
             if not outcome.overtaken:
@@ -144,9 +145,11 @@ def band_of(seconds: float, before: int | None = None) -> int:
 
 
 def _prefixes(path: Path) -> Iterator[str]:
-    """One text for each beginning of a path, the whole path last."""
+    """One text for each beginning of a path: its exit, then one more for each stage of the route,
+    the whole path last."""
     way_out = path.exit
     text = f"{way_out.lands}<{'/'.join(map(str, way_out.stages))}<{way_out.source}<"
+    yield text
     text += path.route.network
     ways = {crossing.stage_index: crossing.way for crossing in path.crossings}
     for index, stage in enumerate(path.route.stages):

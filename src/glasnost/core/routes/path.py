@@ -51,6 +51,16 @@ class Path:
         return self.exit.stages + self.route.stages
 
     @property
+    def first(self) -> int:
+        """The index of the first stage that is crossed, as `stage` counts."""
+        return -len(self.exit.stages)
+
+    def stage(self, index: int) -> Stage:
+        """One stage: the route's are counted from 0, so that they keep their numbers whatever
+        leads there, and the exit's below it, up to -1."""
+        return self.stages[index - self.first]
+
+    @property
     def unknown_reach(self) -> bool:
         """Whether the path hopes for a dial-back that may be impossible."""
         return any(crossing.unknown_reach for crossing in self.crossings)

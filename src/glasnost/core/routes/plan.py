@@ -27,7 +27,7 @@ from glasnost.core.routes.reasons import (
 )
 from glasnost.core.routes.reversing import Facts, Ways, begins, combined, ways_over
 from glasnost.core.routes.traits import Traits
-from glasnost.core.routes.usable import protocols_of, why_unusable
+from glasnost.core.routes.usable import protocols_of, why_no_exit, why_unusable
 from glasnost.core.routes.vantage import Exit, Vantage
 
 DEFAULT_POLICY: Final = Policy()
@@ -111,7 +111,7 @@ def _reach(
     for one in near:
         # The route is usable, so a reason can only be about the exit's own stages.
         stages = one[1].stages
-        reason = why_unusable(stages + route.stages, facts.kinds) if stages else None
+        reason = why_no_exit(stages, route.stages, facts.kinds) if stages else None
         if reason is None:
             fits.append(one)
         else:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from glasnost.core.routes.path import Path
+from glasnost.errors import StageFailed
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something began: when, at which stage of the route (from 0), and what, in a few words. No
-    word: that stage waits for others to be crossed, or to be crossed once more."""
+    """Something began: when, at which stage (an index of `Path.stage`), and what, in a few words.
+    No word: that stage waits for others to be crossed, or to be crossed once more."""
 
     at: float
     index: int
@@ -24,8 +25,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What was done at one stage (counted from 1), and how many seconds passed until the next
-    thing was begun.
+    """What was done at one stage, and how many seconds passed until the next thing was begun.
+    The route's stages are counted from 1, and those of the exit end at 0.
 
     What is sent without waiting has hardly any: its answer comes in a later span, with whatever
     is waited for there.
@@ -50,17 +51,24 @@ class Trace:
 
     @classmethod
     def of(
-        cls, path: Path, marks: Sequence[Mark], ended: float, number: int = 0, why: str = ""
+        cls,
+        path: Path,
+        marks: Sequence[Mark],
+        ended: float,
+        number: int | None = None,
+        why: str = "",
     ) -> Trace:
         """From marks, the first of which is the beginning, and the moment of the end."""
         ends = [*(mark.at for mark in marks[1:]), ended]
         spans = tuple(
-            Span(mark.index + 1, str(path.route.stages[mark.index]), mark.deed, end - mark.at)
+            Span(mark.index + 1, str(path.stage(mark.index)), mark.deed, end - mark.at)
             for mark, end in zip(marks, ends, strict=False)
             if mark.deed
         )
         begun = marks[0].at if marks else ended
-        return cls(path, spans, ended - begun, number or (spans[-1].number if spans else 1), why)
+        if number is None:
+            number = spans[-1].number if spans else path.first + 1
+        return cls(path, spans, ended - begun, number, why)
 
     def then(self, deed: str, seconds: float, why: str = "") -> Trace:
         """With something more that was done at its last stage, and perhaps failed."""
@@ -71,7 +79,7 @@ class Trace:
     @property
     def stage(self) -> str:
         """The stage that ``number`` says."""
-        return str(self.path.route.stages[self.number - 1])
+        return str(self.path.stage(self.number - 1))
 
     def as_dict(self) -> dict[str, Any]:
         """In builtin types."""
@@ -101,5 +109,5 @@ class Trace:
         took = f"{self.seconds * 1000:.0f} ms"
         if not self.why:
             return f"route {self.path.route_number}{how} in {took}"
-        failed = f"stage {self.number} ({self.stage}): {self.why}"
+        failed = StageFailed(self.number, self.stage, self.why)
         return f"route {self.path.route_number}{how}, {failed} after {took}"

@@ -23,7 +23,7 @@ class Traits:
 
     ``protocol`` is that of the connections an origin opens (`EITHER`: ip4 or ip6). ``options`` are
     the keys understood, which matters for those that begin with a capital. ``ways`` are what a
-    reversing stage can do. ``onward`` is a forward stage that opens the next connection for us, as
+    reversing stage can do. ``onward`` are the kinds of origin that a forward stage opens for us, as
     a proxy does. ``check`` says why a given stage cannot be used here, or None.
     """
 
@@ -31,7 +31,7 @@ class Traits:
     protocol: str | None = None
     options: frozenset[str] = frozenset()
     ways: frozenset[Way] = frozenset()
-    onward: bool = False
+    onward: frozenset[str] = frozenset()
     check: Callable[[Stage], str | None] | None = None
 
     def __post_init__(self) -> None:

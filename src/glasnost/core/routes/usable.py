@@ -28,6 +28,7 @@ _PLACES: Final = {
 def why_unusable(stages: tuple[Stage, ...], kinds: Mapping[str, Traits]) -> str | None:
     """Why these stages cannot be crossed in this order, None if they can."""
     place = "start"
+    before: Traits | None = None
     for number, stage in enumerate(stages, 1):
         traits = kinds.get(stage.kind)
         if traits is None:
@@ -39,10 +40,25 @@ def why_unusable(stages: tuple[Stage, ...], kinds: Mapping[str, Traits]) -> str 
         allowed, otherwise = _PLACES[place]
         if role not in allowed:
             return _at(number, stage, otherwise)
+        if place == "proxy" and before is not None and stage.kind not in before.onward:
+            return _at(
+                number, stage, f"the proxy before it opens only {', '.join(sorted(before.onward))}"
+            )
+        before = traits
         place = "prelude" if role == "prelude" else "proxy" if traits.onward else "stream"
     if place != "stream":
         return _at(len(stages), stages[-1], "no stage that opens a connection follows it")
     return None
+
+
+def why_no_exit(
+    stages: tuple[Stage, ...], route: tuple[Stage, ...], kinds: Mapping[str, Traits]
+) -> str | None:
+    """Why an exit with these stages does not lead to a usable route, None if it does."""
+    for number, stage in enumerate(stages, 1):
+        if stage.kind in kinds and kinds[stage.kind].ways:
+            return _at(number, stage, "a way out leads through no broker")
+    return why_unusable(stages + route, kinds)
 
 
 def _at(number: int, stage: Stage, reason: str) -> str:

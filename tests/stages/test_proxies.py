@@ -1,0 +1,333 @@
+"""``socks5`` and ``http-connect``: the whole conversation with a proxy, byte by byte.
+
+Their crossing against proxies that others wrote is in tests/lab/test_proxies.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from glasnost.core.address import Stage
+from glasnost.errors import ProtocolError, Refused, SettingsError, TrustError
+from glasnost.settings import ProxySetting
+from glasnost.stages import KINDS, Means, Step
+from glasnost.stages.http_connect import MAX_HEAD
+from tests.stages.crossing import never, path, play
+
+PROXY = "ip4:198.51.100.4:1080"
+LOGIN = Means(proxies={PROXY: ProxySetting(PROXY, "ann", "pass word")})
+NONE = Means()
+#: What the far side says first, right behind the proxy's last answer: it is the stream's.
+TAIL = b"SSH-2.0-first"
+
+SOCKS = f"public/{PROXY}/socks5/"
+HTTP = f"public/{PROXY}/http-connect/"
+HELLO, HELLO_OR_LOGIN, CHOSEN_NONE = b"\5\1\0", b"\5\2\0\2", b"\5\0"
+TO4 = b"\5\1\0\1\xc0\x00\x02\x07\x00\x16"
+GRANTED = b"\5\0\0\1\0\0\0\0\0\0"
+CONNECT = b"CONNECT 192.0.2.7:22 HTTP/1.1\r\nHost: 192.0.2.7:22\r\n\r\n"
+OK = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What we have to say, each with the proxy's answer to it."""
+
+    name: str
+    route: str
+    lines: tuple[tuple[bytes, bytes], ...]
+    means: Means = NONE
+
+
+GOOD = [
+    Talk("IPv4", f"{SOCKS}ip4:192.0.2.7:22", ((HELLO, CHOSEN_NONE), (TO4, GRANTED))),
+    Talk(
+        "IPv6, and the proxy answers with an address of IPv6",
+        f"{SOCKS}ip6:[2001:db8::7]:9618",
+        (
+            (HELLO, CHOSEN_NONE),
+            (
+                b"\5\1\0\4\x20\x01\x0d\xb8" + bytes(11) + b"\7\x25\x92",
+                b"\5\0\0\4" + bytes(16) + b"\0\0",
+            ),
+        ),
+    ),
+    Talk(
+        "a name, which the proxy looks up, and answers with one",
+        f"{SOCKS}dns:db.example.org:5432",
+        (
+            (HELLO, CHOSEN_NONE),
+            (b"\5\1\0\3\x0edb.example.org\x15\x38", b"\5\0\0\3\x03gwy\0\0"),
+        ),
+    ),
+    Talk(
+        "a password, where the proxy asks for it",
+        f"{SOCKS}ip4:192.0.2.7:22",
+        (
+            (HELLO_OR_LOGIN, b"\5\2"),
+            (b"\1\3ann\x09pass word", b"\1\0"),
+            (TO4, GRANTED),
+        ),
+        LOGIN,
+    ),
+    Talk(
+        "no password, where the proxy asks for none",
+        f"{SOCKS}ip4:192.0.2.7:22",
+        ((HELLO_OR_LOGIN, CHOSEN_NONE), (TO4, GRANTED)),
+        LOGIN,
+    ),
+    Talk("HTTP", f"{HTTP}ip4:192.0.2.7:22", ((CONNECT, OK),)),
+    Talk(
+        "HTTP to IPv6, with fields and a body's length that mean nothing here",
+        f"{HTTP}ip6:[2001:db8::7]:9618",
+        (
+            (
+                b"CONNECT [2001:db8::7]:9618 HTTP/1.1\r\nHost: [2001:db8::7]:9618\r\n\r\n",
+                b"HTTP/1.0 200 OK\r\nProxy-Agent: tinyproxy/1.11\r\nVia: 1.1 gw\r\n\r\n",
+            ),
+        ),
+    ),
+    Talk(
+        "HTTP to a name, with a password, and told to wait at first",
+        f"{HTTP}dns:db.example.org:5432",
+        (
+            (
+                b"CONNECT db.example.org:5432 HTTP/1.1\r\nHost: db.example.org:5432\r\n"
+                b"Proxy-Authorization: Basic YW5uOnBhc3Mgd29yZA==\r\n\r\n",
+                b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
+            ),
+        ),
+        LOGIN,
+    ),
+]
+
+FAILS = [
+    # name, conversation, error, what it says
+    (
+        Talk("wants a login", f"{SOCKS}ip4:192.0.2.7:22", ((HELLO, b"\5\xff"),)),
+        TrustError,
+        "the proxy wants a login",
+    ),
+    (
+        Talk("wants another", f"{SOCKS}ip4:192.0.2.7:22", ((HELLO_OR_LOGIN, b"\5\1"),), LOGIN),
+        TrustError,
+        "does not accept our user and password",
+    ),
+    (
+        Talk(
+            "wrong password",
+            f"{SOCKS}ip4:192.0.2.7:22",
+            ((HELLO_OR_LOGIN, b"\5\2"), (b"\1\3ann\x09pass word", b"\1\1")),
+            LOGIN,
+        ),
+        TrustError,
+        "does not accept our user and password",
+    ),
+    (
+        Talk(
+            "refused by rule",
+            f"{SOCKS}ip4:192.0.2.7:22",
+            ((HELLO, CHOSEN_NONE), (TO4, b"\5\2\0\1\0\0\0\0\0\0")),
+        ),
+        Refused,
+        "the proxy says: not allowed by its rules",
+    ),
+    (
+        Talk(
+            "a reply that nobody knows",
+            f"{SOCKS}ip4:192.0.2.7:22",
+            ((HELLO, CHOSEN_NONE), (TO4, b"\5\x63\0\1\0\0\0\0\0\0")),
+        ),
+        Refused,
+        "the proxy says: reply 99",
+    ),
+    (
+        Talk("no SOCKS5 at all", f"{SOCKS}ip4:192.0.2.7:22", ((HELLO, b"HT"),)),
+        ProtocolError,
+        "does not answer like a SOCKS5 proxy",
+    ),
+    (
+        Talk(
+            "an address of no kind",
+            f"{SOCKS}ip4:192.0.2.7:22",
+            ((HELLO, CHOSEN_NONE), (TO4, b"\5\0\0\7")),
+        ),
+        ProtocolError,
+        "an address of kind 7",
+    ),
+    (
+        Talk(
+            "HTTP wants a login",
+            f"{HTTP}ip4:192.0.2.7:22",
+            ((CONNECT, b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),),
+        ),
+        TrustError,
+        "the proxy wants a login",
+    ),
+    (
+        Talk(
+            "HTTP knows another",
+            f"{HTTP}ip4:192.0.2.7:22",
+            (
+                (
+                    CONNECT[:-2] + b"Proxy-Authorization: Basic YW5uOnBhc3Mgd29yZA==\r\n\r\n",
+                    b"HTTP/1.1 407 No\r\n\r\n",
+                ),
+            ),
+            LOGIN,
+        ),
+        TrustError,
+        "does not accept our user and password",
+    ),
+    (
+        Talk(
+            "HTTP refuses",
+            f"{HTTP}ip4:192.0.2.7:22",
+            ((CONNECT, b"HTTP/1.1 403 Filtered\r\nContent-Length: 4\r\n\r\nno\r\n"),),
+        ),
+        Refused,
+        "the proxy says: 403 Filtered",
+    ),
+    (
+        Talk("no HTTP at all", f"{HTTP}ip4:192.0.2.7:22", ((CONNECT, b"220 hi\r\n\r\n"),)),
+        ProtocolError,
+        "does not answer like an HTTP proxy",
+    ),
+    (
+        Talk("a head without end", f"{HTTP}ip4:192.0.2.7:22", ((CONNECT, b"x" * (MAX_HEAD + 1)),)),
+        ProtocolError,
+        f"no end within {MAX_HEAD} bytes",
+    ),
+]
+
+
+def names(talks: list[Talk]) -> list[str]:
+    return [talk.name for talk in talks]
+
+
+@pytest.mark.parametrize("drip", [False, True], ids=["whole", "dripping"])
+@pytest.mark.parametrize("talk", GOOD, ids=names(GOOD))
+def test_the_stream_begins_right_behind_the_last_answer(talk: Talk, drip: bool) -> None:
+    *before, (said, answer) = talk.lines
+    talk = replace(talk, lines=(*before, (said, answer + TAIL)))
+
+    async def scenario() -> None:
+        sock = await converse(talk, drip=drip)
+        with sock:
+            assert await receive(sock, len(TAIL)) == TAIL
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("talk", "error", "says"), FAILS, ids=names([talk for talk, _, _ in FAILS])
+)
+def test_what_the_proxy_does_not_do_is_said_in_a_sentence(
+    talk: Talk, error: type[Exception], says: str
+) -> None:
+    async def scenario() -> None:
+        with pytest.raises(error, match=says):
+            await converse(talk)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("talk", GOOD, ids=names(GOOD))
+def test_a_proxy_that_closes_in_the_middle_leaves_nothing_open(talk: Talk) -> None:
+    """Wherever it is: after each part of each answer."""
+
+    async def scenario() -> None:
+        for count, (said, answer) in enumerate(talk.lines):
+            for size in range(len(answer)):
+                lines = (*talk.lines[:count], (said, answer[:size]))
+                with pytest.raises((OSError, EOFError, ProtocolError, Refused)):
+                    await converse(replace(talk, lines=lines))
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("talk", GOOD, ids=names(GOOD))
+def test_cancelled_while_it_waits_for_the_proxy(talk: Talk) -> None:
+    async def scenario() -> None:
+        for count in range(len(talk.lines)):
+            lines = (*talk.lines[:count], (talk.lines[count][0], b""))
+            asked = asyncio.Event()
+            crossing = asyncio.create_task(converse(replace(talk, lines=lines), asked=asked))
+            await asked.wait()
+            crossing.cancel()
+            await asyncio.wait([crossing])
+            assert crossing.cancelled()
+
+    play(scenario)
+
+
+def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("pass word\n")
+    proxy = ProxySetting(PROXY, "ann", password_file=str(file))
+    assert proxy.login() == ("ann", "pass word")
+    file.unlink()
+    with pytest.raises(SettingsError, match=r"cannot read .*No such file"):
+        proxy.login()
+
+
+async def converse(
+    talk: Talk, *, drip: bool = False, asked: asyncio.Event | None = None
+) -> socket.socket:
+    """Cross the proxy and what it opens, while somebody plays the proxy. With ``asked``, it does
+    not close after the last line, and says when it has been asked it."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    playing = asyncio.create_task(_play(theirs, talk, drip, asked))
+    try:
+        crossed = await _cross(talk, ours)
+        await playing  # it may have more to say, which is the stream's
+        return crossed
+    finally:
+        playing.cancel()
+        await asyncio.wait([playing])
+        theirs.close()
+
+
+async def _cross(talk: Talk, sock: socket.socket) -> socket.socket:
+    on = path(talk.route)
+    proxy = KINDS[on.stage(1).kind]
+    crossed = await proxy.cross(step(on.stage(1), talk, 1), sock)
+    assert crossed is not None and proxy.onward is not None
+    return await proxy.onward(step(on.stage(2), talk, 2), crossed)
+
+
+def step(stage: Stage, talk: Talk, index: int) -> Step:
+    return Step(path(talk.route), index, stage, talk.means, never)
+
+
+async def _play(sock: socket.socket, talk: Talk, drip: bool, asked: asyncio.Event | None) -> None:
+    loop = asyncio.get_running_loop()
+    for said, answer in talk.lines:
+        assert await receive(sock, len(said)) == said
+        pieces = [bytes([byte]) for byte in answer] if drip else [answer]
+        for piece in pieces:
+            await loop.sock_sendall(sock, piece)
+            if drip:
+                await asyncio.sleep(0)
+    if asked is None:
+        sock.shutdown(socket.SHUT_WR)
+    else:
+        asked.set()
+        await asyncio.Event().wait()
+
+
+async def receive(sock: socket.socket, size: int) -> bytes:
+    """So many bytes, or what came before the end."""
+    data = b""
+    while len(data) < size:
+        if not (more := await asyncio.get_running_loop().sock_recv(sock, size - len(data))):
+            break
+        data += more
+    return data
