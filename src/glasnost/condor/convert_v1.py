@@ -131,19 +131,18 @@ def _fit_contacts(sinful: Sinful, network: str | None) -> tuple[list[str], list[
             fit = fit.with_params(noUDP=None)
         # The first # ends the broker's address, so there may be none within.
         written = str(fit).replace("#", "%23")
-        if not _is_read(written):  # a host in brackets may hold what ends one without
-            missing.append(Missing(name, "its broker's address is read only as it is written here"))
+        if not _reads_as(written, fit):  # a host in brackets may hold what ends one without
+            missing.append(Missing(name, "its broker's host cannot be written without brackets"))
             continue
         contacts.append(f"{written[1:-1]}#{number}")
     return contacts, missing
 
 
-def _is_read(text: str) -> bool:
+def _reads_as(text: str, sinful: Sinful) -> bool:
     try:
-        parse_original(text)
+        return parse_original(text) == sinful
     except SinfulError:
         return False
-    return True
 
 
 def _unsaid(sinful: Sinful) -> Iterator[Missing]:
