@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from glasnost.trust.certificates import issue_node, issue_node_leaf, issue_service, make_root
@@ -29,6 +30,12 @@ class Pool:
         root = make_root("bench", key, time.time(), 10 * _DAY)
         return cls(key_to_pem(key), root.public_bytes(Encoding.PEM))
 
+    def node(self, name: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+        """A node's key and certificate: another each time, and all are its own."""
+        root, key = x509.load_pem_x509_certificate(self.root), new_key()
+        issuer, now = key_from_pem(self.key), time.time()
+        return key, issue_node(issuer, root, name, self.domain, key.public_key(), now, _DAY)
+
     def agent(self, node: str) -> Credentials:
         """Those of a node's agent; the node is made for them."""
         return self._credentials(node, None)
@@ -39,10 +46,7 @@ class Pool:
 
     def _credentials(self, node: str, service: str | None) -> Credentials:
         root, now = x509.load_pem_x509_certificate(self.root), time.time()
-        node_key, key = new_key(), new_key()
-        above = issue_node(
-            key_from_pem(self.key), root, node, self.domain, node_key.public_key(), now, _DAY
-        )
+        (node_key, above), key = self.node(node), new_key()
         if service is None:
             leaf = issue_node_leaf(node_key, above, key.public_key(), now, _DAY)
         else:
