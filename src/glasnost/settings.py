@@ -152,6 +152,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     meet: bool = True
     #: Where sockets lie.
     run: str = ""
+    #: What daemons log: lines of a sentence and its facts ("text"), or of a JSON object ("json").
+    log: Literal["text", "json"] = "text"
+    #: From which level on; "debug" writes everything, however often it happens, as `-v` does.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __post_init__(self) -> None:
         for network in self.networks:

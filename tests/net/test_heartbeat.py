@@ -40,7 +40,7 @@ def test_a_sleep_is_told_once_and_with_its_length(
         assert heart.lag == 0  # what was slept through says nothing about how busy the loop is
         heart.stop()
 
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         run(loop, scenario())
     assert "nothing ran here for 600 s" in caplog.text
 

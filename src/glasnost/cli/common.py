@@ -87,6 +87,7 @@ LISTEN = _Place("[HOST:]PORT", lowest=0)
 SECONDS = _Seconds()
 
 verbose = click.option("-v", "--verbose", is_flag=True, help="Log everything.")
+log = click.option("--log", type=click.Choice(["text", "json"]), help="How to log (text).")
 as_json = click.option("--json", "json", is_flag=True, help="Print JSON, for programs.")
 port = click.option("--port", type=_Port(), help="The shared port (9618); 0: any that is free.")
 

@@ -77,4 +77,4 @@ def expose(
                 note("plain: it is open to whoever reaches this host's port, member or not")
             yield
 
-    run(whole, verbose)
+    run(whole, common.settings()[1], verbose)

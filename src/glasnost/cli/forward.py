@@ -44,4 +44,4 @@ def forward(port: tuple[str, int], name: str, verbose: bool) -> None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
-    run(whole, verbose)
+    run(whole, common.settings()[1], verbose)

@@ -23,16 +23,22 @@ from glasnost.settings import run_directory
 @click.option("--name", help="This node's name, when the pool is made; the short host name.")
 @common.networks("A named network this node is on.")
 @common.port
+@common.log
 @common.verbose
 def up(
-    pool: str | None, name: str | None, networks: tuple[str, ...], port: int | None, verbose: bool
+    pool: str | None,
+    name: str | None,
+    networks: tuple[str, ...],
+    port: int | None,
+    log: str | None,
+    verbose: bool,
 ) -> None:
     """A pool on this machine, or this host's part in one.
 
     Runs authority, directory, broker and agent in this one process; the first time, the pool is
     made. On a host that has joined another's pool, only the agent runs.
     """
-    home, settings = common.settings(port=port)
+    home, settings = common.settings(port=port, log=log)
     settings = settings.with_networks(networks)
     if not NodeIdentity.exists(home):
         make_pool(home, pool or DEFAULT_POOL, name, networks)
@@ -54,4 +60,4 @@ def up(
                 note("the authority's key is in this process too; `glasnost authority` parts them")
             yield
 
-    run(whole, verbose)
+    run(whole, settings, verbose)

@@ -22,5 +22,11 @@ def printable(text: str, keep: str = "\n") -> str:
     )
 
 
+def facts(**values: object) -> dict[str, object]:
+    """What a log line says besides its sentence, as ``extra`` of the call: `daemons.logs` writes
+    it as ``key=value``. Lines with one sentence and one ``code`` are one kind of event."""
+    return {"facts": values}
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

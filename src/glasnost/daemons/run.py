@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import resource
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from glasnost.core.text import printable
+from glasnost.daemons import logs
+from glasnost.net.heartbeat import Heartbeat
+from glasnost.settings import Settings
 
 Daemon = Callable[[], AbstractAsyncContextManager[object]]
 
 
-def run(daemon: Daemon, verbose: bool = False) -> None:
+def run(daemon: Daemon, settings: Settings, verbose: bool = False) -> None:
     """Run until SIGINT, SIGTERM or a terminal that is closed, then leave the context: everything
     is closed in order."""
-    handler = logging.StreamHandler()
-    if sys.stderr.isatty() and not verbose:  # somebody looks on, who knows which day it is
-        handler.setFormatter(_Printable("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
-    else:
-        handler.setFormatter(_Printable("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    lines = logs.set_up(settings.log, "debug" if verbose else settings.log_level)
     _allow_descriptors()
-    with asyncio.Runner(loop_factory=fast_loop()) as runner:
-        runner.run(_until_told(daemon))
-
-
-class _Printable(logging.Formatter):
-    """Escapes what a terminal would obey: much of what is logged was said by peers."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+    try:
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
+            runner.run(_until_told(daemon, lines))
+    finally:
+        lines.settle(ending=True)
 
 
 def _allow_descriptors() -> None:
@@ -54,7 +44,9 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _until_told(daemon: Daemon) -> None:
+async def _until_told(daemon: Daemon, lines: logs.Lines) -> None:
+    heartbeat = Heartbeat(beat=lines.settle)
+    heartbeat.start()
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     whole = asyncio.current_task()
@@ -83,3 +75,5 @@ async def _until_told(daemon: Daemon) -> None:
         if not told.is_set():
             raise
         raise KeyboardInterrupt from None  # told while it was starting
+    finally:
+        heartbeat.stop()

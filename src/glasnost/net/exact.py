@@ -6,11 +6,17 @@ Whoever gets the socket afterwards finds everything that was sent behind the hea
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+from collections import Counter
 from typing import Final
 
+from glasnost.core.text import facts
 from glasnost.core.wire import header
+from glasnost.core.wire.header import MAX_WHY
 from glasnost.errors import PathCut, ProtocolError, Refused
+
+log = logging.getLogger("glasnost.port")
 
 #: How long a refused connection is kept for its sentence to arrive, seconds: a round trip, and one
 #: lost packet.
@@ -113,13 +119,15 @@ def _send_whole(sock: socket.socket, data: bytes, flags: int = 0) -> bool:
         return False
 
 
-def refuse(sock: socket.socket, code: str, why: str) -> None:
-    """Say why not, and close; ``sock`` must not block.
+def refuse(sock: socket.socket, code: str, why: str, peer: str = "") -> None:
+    """Say why not, and close; ``sock`` must not block. It is counted and logged here, and only
+    here; ``peer`` is whose connection it is, for people.
 
     The peer may be writing still (its TLS hello follows its header). A socket that is closed at
     once answers that with a reset, and the sentence is lost: so what comes is read and dropped,
     for a moment, until the peer has closed.
     """
+    note_refusal(code, why, peer)
     loop = asyncio.get_running_loop()
     for old in [one for one, its_loop in _lingering.items() if its_loop.is_closed()]:
         del _lingering[old]
@@ -136,6 +144,15 @@ def refuse(sock: socket.socket, code: str, why: str) -> None:
     loop.add_reader(sock.fileno(), _drop_input, sock)
     loop.call_later(LINGER, _close, sock)
 
+
+def note_refusal(code: str, why: str, peer: str) -> None:
+    """A caller was refused, in one way or another."""
+    refusals[code] += 1
+    log.info("refused: %s", why[:MAX_WHY], extra=facts(code=code, peer=peer))
+
+
+#: How many callers this process has refused, by code: codes are ours, and few.
+refusals: Counter[str] = Counter()
 
 #: Refused connections that are not closed yet, with the loop that will close them.
 _lingering: dict[socket.socket, asyncio.AbstractEventLoop] = {}

@@ -39,7 +39,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        slept: Callable[[float], None],
+        slept: Callable[[float], None] = lambda seconds: None,
         beat: Callable[[], None] = lambda: None,
         *,
         every: float = BEAT,
@@ -75,5 +75,5 @@ class Heartbeat:
         if late < ASLEEP:
             self._late.append(late)
         else:
-            log.warning("nothing ran here for %.0f s: checking all connections", late)
+            log.info("nothing ran here for %.0f s", late)
             self._slept(late)

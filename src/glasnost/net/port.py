@@ -213,8 +213,7 @@ class SharedPort:
 
     def _reject(self, caller: _Caller, code: str, why: str) -> None:
         self.refused += 1
-        log.info("%s: refused: %s", caller.peer, why)
-        refuse(caller.sock, code, why)
+        refuse(caller.sock, code, why, caller.peer)
 
     def _expire(self) -> None:
         """Refuse those whose time is over; they stand first."""

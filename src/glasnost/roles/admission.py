@@ -10,10 +10,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from glasnost.core.protocols.record_rules import shown
+from glasnost.core.text import facts
 from glasnost.core.wire.messages import Codec
-from glasnost.errors import GlasnostError
+from glasnost.errors import GlasnostError, Refused
 from glasnost.net.channel import Channel, OnClose, OnMessage, accept_channel
-from glasnost.net.exact import refuse
+from glasnost.net.exact import refusals, refuse
 from glasnost.net.port import MAX_HALF_OPEN_PER_SOURCE, Incoming
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
@@ -43,11 +44,16 @@ class Handshakes:
         """Let this caller in, or refuse it; its socket is ours from here on."""
         source = _host(incoming.peer)
         if len(self._tasks) >= self._most:
-            refuse(incoming.sock, "busy", f"{self._most} handshakes are under way; try again")
+            refuse(
+                incoming.sock,
+                "busy",
+                f"{self._most} handshakes are under way; try again",
+                incoming.peer,
+            )
             return
         if source and self._sources[source] >= self._per_source:
             why = f"{self._per_source} handshakes with {source} are under way; try again"
-            refuse(incoming.sock, "busy", why)
+            refuse(incoming.sock, "busy", why, incoming.peer)
             return
         self._sources[source] += 1
         task = asyncio.get_running_loop().create_task(self._accept(incoming))
@@ -92,7 +98,10 @@ async def let_in(
             silence=silence,
         )
     except (GlasnostError, OSError) as error:  # TimeoutError is an OSError
-        log.info("%s: not let in: %s", shown(incoming.peer), shown(str(error) or "too slow"))
+        code = error.code if isinstance(error, Refused) else "untrusted"
+        why = shown(str(error) or "too slow")
+        refusals[code] += 1
+        log.info("not let in: %s", why, extra=facts(code=code, peer=incoming.peer))
         return None
     return None if channel.closed else channel
 

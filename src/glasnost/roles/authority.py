@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from glasnost.core.text import facts
 from glasnost.core.wire.messages import (
     AUTHORITY,
     Codec,
@@ -92,7 +93,12 @@ class Authority(Registrar):
     def take(self, incoming: Incoming) -> None:
         """Serve this connection; its socket is ours from here on."""
         if len(self._dialogues) >= MAX_DIALOGUES:
-            refuse(incoming.sock, "busy", "the authority is busy: try again in some seconds")
+            refuse(
+                incoming.sock,
+                "busy",
+                "the authority is busy: try again in some seconds",
+                incoming.peer,
+            )
             return
         task = asyncio.get_running_loop().create_task(self._serve(incoming))
         self._dialogues.add(task)
@@ -157,8 +163,9 @@ class Authority(Registrar):
                     raise Refused("unknown-message", "the authority answers no such question")
         except GlasnostError as error:
             self._refused += 1
-            log.warning("%s: refused: %s", peer, error)
-            return Failed(id=question.id, code=_code(error), why=str(error))
+            code = _code(error)
+            log.warning("refused: %s", error, extra=facts(code=code, peer=peer))
+            return Failed(id=question.id, code=code, why=str(error))
 
     def _root_is(self, number: int) -> RootIs:
         return RootIs(id=number, certificate=checks.to_der(self.root), now=self._clock())

@@ -34,7 +34,6 @@ from glasnost.core.protocols.broker_words import (
     Send,
     Wanted,
 )
-from glasnost.core.protocols.record_rules import shown
 from glasnost.core.wire.header import TOKEN_SIZE
 from glasnost.core.wire.messages import (
     BROKER,
@@ -107,7 +106,9 @@ class Broker:
     def take(self, incoming: Incoming) -> None:
         """Serve this connection; its socket is ours from here on."""
         if self._closing:
-            refuse(incoming.sock, "busy", "this broker is ending; try another, or again")
+            refuse(
+                incoming.sock, "busy", "this broker is ending; try another, or again", incoming.peer
+            )
         elif incoming.call.relay:
             self._take_leg(incoming)
         else:
@@ -262,7 +263,6 @@ class Broker:
                 channel.tell(Failed(code=code, why=why))
                 channel.close()
             case RefuseLeg(leg, code, why) if leg in self._legs:
-                log.info("a leg was refused: %s", shown(why))
                 refuse(self._legs.pop(leg).release(), code, why)
             case Join():
                 self._join(effect)

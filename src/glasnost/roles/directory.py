@@ -122,7 +122,12 @@ class DirectoryServer:
         """Serve this connection; its socket is ours from here on."""
         if self._closing or len(self._handshakes) + len(self._channels) >= self._max_channels:
             why = "ending" if self._closing else "full"
-            refuse(incoming.sock, "busy", f"the directory is {why}; try another, or again")
+            refuse(
+                incoming.sock,
+                "busy",
+                f"the directory is {why}; try another, or again",
+                incoming.peer,
+            )
         else:
             self._handshakes.take(incoming)
 

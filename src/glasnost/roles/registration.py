@@ -156,7 +156,7 @@ def turn_away(offer: Offer, incoming: Incoming, code: str, why: str) -> None:
     if offer.protection == "plain":
         incoming.sock.close()
     else:
-        refuse(incoming.sock, code, why)
+        refuse(incoming.sock, code, why, incoming.peer)
 
 
 async def _either(lost: asyncio.Future[None] | None, seconds: float) -> None:

@@ -75,12 +75,15 @@ class Replies:
         expected = self._expected.get(_key(incoming.call.reply))
         if expected is None or not hmac.compare_digest(expected.reply, incoming.call.reply):
             refuse(
-                incoming.sock, "unknown-reply", "nobody expects this reply name, or not any more"
+                incoming.sock,
+                "unknown-reply",
+                "nobody expects this reply name, or not any more",
+                incoming.peer,
             )
             return
         self.cancel(expected.reply)
         if not expected.take(incoming):
-            refuse(incoming.sock, "gone", "whoever expected this dial-back has gone")
+            refuse(incoming.sock, "gone", "whoever expected this dial-back has gone", incoming.peer)
 
     def close(self) -> None:
         """Forget all names."""

@@ -82,17 +82,24 @@ class Services:
         service = self._services.get(name)
         if service is None:
             known = f"no service {name[:63]!r} is registered on {self._node}"
-            refuse(incoming.sock, "no-service", known)
+            refuse(incoming.sock, "no-service", known, incoming.peer)
         elif incoming.relayed and not may_be_relayed(service.offer.protection, service.offer.relay):
-            refuse(incoming.sock, "no-relay", f"service {name!r} is not to be relayed")
+            refuse(
+                incoming.sock, "no-relay", f"service {name!r} is not to be relayed", incoming.peer
+            )
         elif not service.ready():
-            refuse(incoming.sock, "busy", f"service {name!r} does not take its connections")
+            refuse(
+                incoming.sock,
+                "busy",
+                f"service {name!r} does not take its connections",
+                incoming.peer,
+            )
         elif service.offer.protection == "plain":
             _accept(service, incoming)
         elif service.deliver(incoming):
             service.calls += 1
         else:
-            refuse(incoming.sock, "gone", f"service {name!r} has just gone")
+            refuse(incoming.sock, "gone", f"service {name!r} has just gone", incoming.peer)
 
 
 @dataclass
