@@ -29,6 +29,7 @@ from glasnost.core.wire.messages import (
 from glasnost.errors import GlasnostError, Refused, Unavailable, UnknownName
 from glasnost.net.port import Incoming
 from glasnost.roles.directory_client import DirectoryClient
+from glasnost.roles.publisher import Publisher
 from glasnost.store.records import MemoryRecords
 from glasnost.store.sqlite import SqliteRecords
 from tests.roles.directory_lab import Site, full, served, signed, until
@@ -67,6 +68,7 @@ def test_publish_look_up_list_renew_withdraw() -> None:
                 "handshakes": 0,
                 "waiting": 0,
                 "store": "works",
+                "store_trouble": "",
             }
 
     asyncio.run(scenario())
@@ -299,6 +301,7 @@ def test_what_cannot_be_kept_is_not_acknowledged(caplog: pytest.LogCaptureFixtur
             server = site.server
             assert server is not None
             assert server.status()["store"] == "fails"
+            assert server.status()["store_trouble"] == "cannot write: the disk is full"
             store.works = True
             await client.publish([signed()])
             assert server.status()["store"] == "works"
@@ -307,6 +310,70 @@ def test_what_cannot_be_kept_is_not_acknowledged(caplog: pytest.LogCaptureFixtur
     asyncio.run(scenario())
     assert [each.getMessage() for each in caplog.records] == [
         "the store fails: cannot write: the disk is full",
+        "the store works again",
+    ]
+
+
+def test_a_damaged_store_begins_empty_says_so_and_is_filled_by_the_agents(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Agents find out by their next renewal: here a lease is so short that this is soon."""
+
+    async def scenario() -> None:
+        site, path = Site(), tmp_path / "records.sqlite"
+        await site.start(SqliteRecords(path), lease=1.0)
+        publishers = []
+        for number in range(5):
+            credentials = lab().agent(node := lab().node(f"m{number}"))
+            publishers.append(Publisher(site.client(credentials)))
+            publishers[-1].want({full(f"web.{node.name}"): signed(f"web.{node.name}", by=node)})
+        await asyncio.gather(*(publisher.settled() for publisher in publishers))
+        await site.stop()
+        path.write_bytes(b"not a database")
+        server = await site.start(SqliteRecords(path), lease=1.0)
+        assert server.status()["records"] == 0
+        trouble = server.status()["store_trouble"]
+        assert "was damaged (file is not a database)" in trouble
+        assert f"{trouble}; agents publish again within a lease" in caplog.messages
+        await until(lambda: server.status()["records"] == 5)
+        await until(lambda: server.status()["waiting"] == 0)
+        for publisher in publishers:
+            await publisher.close()
+            publisher.client.close()
+        await site.stop()
+        store = SqliteRecords(path)
+        assert len(await store.load()) == 5
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_store_that_is_damaged_while_it_serves_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Damaged(MemoryRecords):
+        async def commit(self, puts: Mapping[str, Stored], deletes: Collection[str]) -> None:
+            if full("b.node7") in puts and not self.lost:
+                self._rows.clear()
+                self.lost = "it was damaged and began empty"
+                raise Unavailable("cannot write: it is malformed")
+            await super().commit(puts, deletes)
+
+    async def scenario() -> None:
+        store = Damaged()
+        async with served(store) as (site, client):
+            await client.publish([signed("a.node7")])
+            with pytest.raises(Refused, match="malformed"):
+                await client.publish([signed("b.node7")])
+            await client.publish([signed("c.node7")])
+            assert set(await store.load()) == {full(f"{short}.node7") for short in "abc"}
+            assert site.server is not None
+            status = site.server.status()
+            assert (status["store"], status["store_trouble"]) == ("works", store.lost)
+
+    asyncio.run(scenario())
+    assert caplog.messages == [
+        "it was damaged and began empty; all that is known is written again",
         "the store works again",
     ]
 

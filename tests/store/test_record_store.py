@@ -130,13 +130,6 @@ def test_the_files_are_ours_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite"
-    path.write_text("dear diary, " * 1000)
-    assert "damaged" in refusal(path)
-    assert path.read_text() == "dear diary, " * 1000
-
-
 def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite"
     other = sqlite3.connect(path)
@@ -154,16 +147,6 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     later.execute("PRAGMA user_version = 99")
     later.close()
     assert "its version is 99" in refusal(path)
-
-
-def test_a_damaged_database_is_one_clear_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite"
-    many = {f"s{number}": A for number in range(1000)}
-    within(lambda: SqliteRecords(path), lambda store: store.commit(many, ()))
-    with path.open("r+b") as file:
-        file.seek(8192)
-        file.write(b"\xa5" * 8192)
-    assert "damaged" in refusal(path)
 
 
 def test_a_folder_in_the_files_place(tmp_path: Path) -> None:

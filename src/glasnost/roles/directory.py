@@ -93,7 +93,7 @@ class DirectoryServer:
         self._channels: set[Channel] = set()
         self._per_node: Counter[str] = Counter()
         self._writing: asyncio.Task[None] | None = None
-        self._store_works = True
+        self._trouble = ""  # why the store fails at the moment
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._closing = False
@@ -104,6 +104,8 @@ class DirectoryServer:
     async def start(self) -> None:
         """Read the store. Raises `SettingsError` if it cannot be used."""
         rows = await self._store.load()
+        if self._store.lost:
+            log.error("%s; agents publish again within a lease", self._store.lost)
         lost = [name for name in rows if not await self._restore(name, rows[name])]
         if lost:
             log.info("dropped %d kept records that no longer hold", len(lost))
@@ -160,7 +162,8 @@ class DirectoryServer:
             "watches": len(self._core.watches),
             "handshakes": len(self._handshakes),
             "waiting": self._core.waiting,
-            "store": "works" if self._store_works else "fails",
+            "store": "fails" if self._trouble else "works",
+            "store_trouble": self._trouble or self._store.lost,
         }
 
     # --- channels -------------------------------------------------------------------------------
@@ -263,14 +266,17 @@ class DirectoryServer:
 
     async def _write(self, write: Write) -> None:
         event: Written | NotWritten = Written()
+        trouble, lost = "", self._store.lost
         try:
             await self._store.commit(write.puts, write.deletes)
         except Unavailable as error:
-            event = NotWritten(str(error))
-            if self._store_works:
-                log.warning("the store fails: %s", error)
-        works = isinstance(event, Written)
-        if works and not self._store_works:
+            trouble = str(error)
+            event = NotWritten(trouble, emptied=self._store.lost != lost)
+        if self._store.lost != lost:
+            log.error("%s; all that is known is written again", self._store.lost)
+        elif trouble and not self._trouble:
+            log.warning("the store fails: %s", trouble)
+        elif self._trouble and not trouble:
             log.warning("the store works again")
-        self._store_works, self._writing = works, None
+        self._trouble, self._writing = trouble, None
         self._handle(event)  # may begin the next write

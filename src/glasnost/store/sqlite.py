@@ -38,17 +38,25 @@ _SCHEMA: Final = """
     )
 """
 
-_DAMAGED: Final = "it is damaged, or no database (if it is removed, agents publish again)"
+#: What SQLite calls a file that is none, or has become none. A statement of ours that is an error
+#: means that our tables are not there any more.
+_DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
 
 _T = TypeVar("_T")
+
+
+class _Damaged(Exception):
+    """What is in the file is not what was put there; the sentence says what is wrong."""
 
 
 class SqliteRecords:
     """A `RecordStore` in the file at ``path``, which is made when it is not there."""
 
     def __init__(self, path: Path) -> None:
+        self.lost = ""
         self._path = path
         self._database: sqlite3.Connection | None = None
+        self._reopen = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="glasnost-sqlite")
 
     def __repr__(self) -> str:
@@ -70,21 +78,40 @@ class SqliteRecords:
     # --- in the thread --------------------------------------------------------------------------
 
     def _load(self) -> dict[str, Stored]:
-        assert self._database is None, "a store is loaded once"
+        assert self._database is None, "it is open already"
+        try:
+            return self._read()
+        except _Damaged as damage:
+            self._put_aside(damage)
+            return self._read()
+
+    def _read(self) -> dict[str, Stored]:
+        """Open the file; all rows. Raises `_Damaged`, `SettingsError`."""
         try:
             self._database = _open(self._path)
             rows = self._database.execute(
                 "SELECT name, published, payload, signature, certificate FROM records"
             )
-            return {name: Stored(Signed(*proof), at) for name, at, *proof in rows}
+            return dict(map(_row, rows))
+        except BaseException as error:
+            self._close()
+            raise _explained(error, self._path) from error
+
+    def _put_aside(self, damage: _Damaged) -> None:
+        """Move the damaged file to where the last one was. Raises `SettingsError`."""
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        try:
+            for ending in ("-wal", ""):
+                file = self._path.with_name(self._path.name + ending)
+                if file.exists():
+                    file.replace(aside.with_name(aside.name + ending))
         except OSError as error:
-            self._close()
-            raise SettingsError(f"cannot use {self._path}: {error.strerror}") from error
-        except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
-            self._close()
-            raise SettingsError(f"cannot use {self._path}: {_sentence(error)}") from error
+            raise SettingsError(f"cannot use {self._path}: {damage} ({error.strerror})") from error
+        self.lost = f"{self._path} was damaged ({damage}) and is {aside.name} now; it began empty"
 
     def _commit(self, puts: Mapping[str, Stored], deletes: Collection[str]) -> None:
+        if self._reopen:
+            self._open_again()
         if self._database is None:
             raise Unavailable(f"{self._path} is not open")
         rows = [
@@ -101,7 +128,26 @@ class SqliteRecords:
                     "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows
                 )
         except sqlite3.Error as error:
+            if _is_damage(error):
+                self._replace(_Damaged(_sentence(error)))
             raise Unavailable(f"cannot write {self._path}: {_sentence(error)}") from error
+
+    def _replace(self, damage: _Damaged) -> None:
+        """Begin anew while we serve; until that is done, every commit tries it again."""
+        self._close()
+        self._reopen = True
+        try:
+            self._put_aside(damage)
+        except SettingsError as error:
+            raise Unavailable(str(error)) from damage
+        self._open_again()
+
+    def _open_again(self) -> None:
+        try:
+            self._load()
+        except SettingsError as error:
+            raise Unavailable(str(error)) from error
+        self._reopen = False
 
     def _close(self) -> None:
         if self._database is not None:
@@ -115,6 +161,7 @@ def _open(path: Path) -> sqlite3.Connection:
     # Made here, since SQLite would make it readable to all; its log gets the same mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None)
+    database.text_factory = bytes.decode  # raises what it is: UnicodeDecodeError
     try:
         _prepare(database, path)
     except BaseException:
@@ -139,8 +186,9 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     elif version != SCHEMA_VERSION:
         raise SettingsError(f"cannot use {path}: its version is {version}, not {SCHEMA_VERSION}")
     database.execute("PRAGMA journal_mode = WAL")
-    if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-        raise SettingsError(f"cannot use {path}: {_DAMAGED}")
+    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise _Damaged(found.splitlines()[-1])  # above it stands which database is meant
     # Take the lock now and not at the first write.
     database.execute("BEGIN EXCLUSIVE")
     database.execute("COMMIT")
@@ -151,12 +199,34 @@ def _pragma(database: sqlite3.Connection, name: str) -> int:
         return int(rows.fetchone()[0])
 
 
-def _sentence(error: Exception) -> str:
-    """SQLite's own words, and what they mean where they need it."""
+def _row(row: tuple[object, ...]) -> tuple[str, Stored]:
+    """A row as we write them. Raises `_Damaged`."""
+    match row:
+        case [str(name), float(at), bytes(payload), bytes(signature), bytes(certificate)]:
+            return name, Stored(Signed(payload, signature, certificate), at)
+    raise _Damaged("a row of it is none of ours")
+
+
+def _explained(error: BaseException, path: Path) -> BaseException:
+    """What a failed opening is to its caller."""
+    if isinstance(error, UnicodeDecodeError) or _is_damage(error):
+        return _Damaged(_sentence(error))
+    if isinstance(error, OSError):
+        return SettingsError(f"cannot use {path}: {error.strerror}")
+    if isinstance(error, sqlite3.Error):
+        return SettingsError(f"cannot use {path}: {_sentence(error)}")
+    return error
+
+
+def _is_damage(error: BaseException) -> bool:
+    name = getattr(error, "sqlite_errorname", "")
+    return isinstance(error, sqlite3.Error) and name.startswith(_DAMAGE)
+
+
+def _sentence(error: BaseException) -> str:
+    """SQLite's own words, or better ones."""
     match getattr(error, "sqlite_errorname", ""):
         case "SQLITE_BUSY":
             return "it is locked by another process (does a directory run on it already?)"
-        case "SQLITE_NOTADB" | "SQLITE_CORRUPT":
-            return _DAMAGED
         case _:
             return str(error)

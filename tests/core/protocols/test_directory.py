@@ -510,6 +510,21 @@ def test_what_came_during_a_failed_write_is_newer_than_it() -> None:
     assert core.tick(2 + RETRY) == [Write({newer.record.name: Stored(newer.signed, 1)}, ())]
 
 
+def test_a_store_that_has_begun_anew_is_given_everything_again() -> None:
+    core = Directory(DOMAIN)
+    a, b, gone = record("a.n1"), record("b.n1"), record("c.n1")
+    core.handle(Offered("p1", "n1", 1, (a, gone)), 0)
+    core.handle(Written(), 0)
+    core.handle(Asked("p1", "n1", Withdraw(names=(gone.record.name,))), 10)
+    core.handle(Offered("p2", "n1", 2, (b,)), 10)
+    (refused,) = core.handle(NotWritten("it was damaged", emptied=True), 12)
+    assert isinstance(refused, Answer) and isinstance(refused.message, Failed)
+    (write,) = core.tick(12 + RETRY)
+    assert isinstance(write, Write)
+    assert write.puts == {a.record.name: Stored(a.signed, 0), b.record.name: Stored(b.signed, 10)}
+    assert write.deletes == (gone.record.name,)
+
+
 def test_a_stuck_store_makes_nobody_wait_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writes, "MAX_WAITING", 2)
     core = Directory(DOMAIN)

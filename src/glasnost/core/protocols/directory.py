@@ -155,8 +155,10 @@ class Directory:
                 self.watches.left(peer)
             case Written():
                 effects += self._writes.written()
-            case NotWritten(why):
+            case NotWritten(why, emptied):
                 effects += self._writes.not_written(why, now)
+                if emptied:
+                    self._write_all(now, wall)
             case Restored():
                 self._restore(event, now, wall)
         return [*effects, *self.watches.look(now), *self._writes.begin(now)]
@@ -277,6 +279,11 @@ class Directory:
             self._keep(verified, renewed=renewed, now=now, wall=wall)
         for name in event.lost:
             self._writes.delete(name)
+
+    def _write_all(self, now: float, wall: float) -> None:
+        """Give the store all that it should have."""
+        for kept in self.table.walk("", ""):
+            self._writes.put(kept.record.name, Stored(kept.signed, wall - kept.age(now)))
 
     # --- answers --------------------------------------------------------------------------------
 

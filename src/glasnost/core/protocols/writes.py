@@ -60,9 +60,11 @@ class Written:
 
 @dataclass(frozen=True)
 class NotWritten:
-    """Event: the last `Write` failed; nothing of it may be counted on."""
+    """Event: the last `Write` failed; nothing of it may be counted on. ``emptied``: nor of any
+    other before it, since the store was damaged and has begun anew."""
 
     why: str
+    emptied: bool = False
 
 
 @dataclass
