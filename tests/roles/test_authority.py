@@ -163,7 +163,7 @@ def test_a_root_key_that_others_may_read_is_refused(lab: Lab) -> None:
 def test_somebody_elses_database_is_not_written(lab: Lab) -> None:
     ledger = lab.home / "authority.sqlite"
     ledger.unlink()
-    with pytest.raises(Unavailable, match="cannot use"):
+    with pytest.raises(Unavailable, match="is not there: restore a copy"):
         lab.token()
     assert not ledger.exists()
     other = sqlite3.connect(ledger)

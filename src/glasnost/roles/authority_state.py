@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -28,12 +27,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from glasnost.core.address import Address, check_domain, check_label
-from glasnost.errors import BadName, Refused, SettingsError, Unavailable
+from glasnost.errors import BadName, Refused, SettingsError, TrustError, Unavailable
 from glasnost.store.authority import Ledger, Token
 from glasnost.trust import checks
 from glasnost.trust.certificates import make_root
 from glasnost.trust.identity import AUTHORITY
-from glasnost.trust.keys import key_from_pem, key_to_pem, new_key, read_private, write_private
+from glasnost.trust.keys import (
+    key_from_pem,
+    key_to_pem,
+    new_key,
+    p256,
+    public_bytes,
+    read_private,
+    write_private,
+)
 from glasnost.trust.tokens import SECRET_SIZE, JoinToken
 
 #: A root cannot be renewed in place: every node holds it. 20 years outlive the machines.
@@ -86,14 +93,24 @@ def create(state_dir: Path, pool: str, now: float) -> x509.Certificate:
 
 
 def load(state_dir: Path) -> AuthorityState:
-    """The authority that `create` made. Raises `Unavailable` when there is none, `TrustError`
-    when its key may be read by others."""
+    """The authority that `create` made, whole. Raises `Unavailable` when there is none or it
+    cannot be read, `TrustError` when its key may be read by others, `SettingsError` when
+    something of it is damaged."""
     root = _read_root(state_dir)
+    path = state_dir / _KEY
     try:
-        key = key_from_pem(read_private(state_dir / _KEY))
+        pem = read_private(path)
     except OSError as error:
-        raise Unavailable(f"cannot read {error.filename}: {error.strerror}") from error
-    return AuthorityState(key, root, Ledger(state_dir / _LEDGER))
+        raise Unavailable(f"cannot read {path}: {error.strerror}") from error
+    try:
+        key = key_from_pem(pem)
+    except TrustError as error:
+        raise SettingsError(f"{path} is damaged ({error}): restore a copy of it") from error
+    if public_bytes(key.public_key()) != public_bytes(p256(root.public_key())):
+        raise SettingsError(f"{path} is not the key of {state_dir / _ROOT}: restore the right one")
+    ledger = Ledger(state_dir / _LEDGER)
+    ledger.check()
+    return AuthorityState(key, root, ledger)
 
 
 def create_token(
@@ -147,6 +164,16 @@ def hashed(secret: bytes) -> bytes:
 
 
 def _read_root(state_dir: Path) -> x509.Certificate:
-    with contextlib.suppress(OSError, ValueError):
-        return x509.load_pem_x509_certificate((state_dir / _ROOT).read_bytes())
-    raise Unavailable(f"there is no authority in {state_dir}: `glasnost init` makes one")
+    path = state_dir / _ROOT
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except FileNotFoundError:
+        if (state_dir / _KEY).exists():
+            raise SettingsError(f"{path} is not there: restore a copy of it") from None
+        raise Unavailable(
+            f"there is no authority in {state_dir}: `glasnost init` makes one"
+        ) from None
+    except OSError as error:
+        raise Unavailable(f"cannot read {path}: {error.strerror}") from error
+    except ValueError:
+        raise SettingsError(f"{path} is damaged: restore a copy of it") from None

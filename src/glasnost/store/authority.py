@@ -3,6 +3,9 @@
 Written by the authority's daemon and by ``glasnost token create`` at the same time, so each
 transaction opens the file, takes the write lock, and lets go of both. They are rare: a node renews
 every few days. What may be enrolled, the authority decides; it does so inside one transaction.
+
+Nobody else knows what stands here. So a ledger that is damaged or gone is never made anew: that
+would let used tokens and revoked keys back in. A person restores a copy.
 """
 
 from __future__ import annotations
@@ -29,6 +32,11 @@ LOCK_TIMEOUT: Final = 5.0
 #: "used" and "expired" it is, then it is one that was never made.
 REMEMBER_TOKENS: Final = 30 * 86_400.0
 
+#: What SQLite calls a file that is none, or has become none. A statement of ours that is an error
+#: means that our tables are not there any more.
+_DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+
+_TABLES: Final = ("tokens", "nodes", "certificates", "revocations")
 _SCHEMA: Final = (
     """CREATE TABLE tokens (
         id TEXT PRIMARY KEY, secret_hash BLOB NOT NULL, node TEXT NOT NULL,
@@ -90,11 +98,22 @@ class Ledger:
                 database.execute(statement)
         return ledger
 
+    def check(self) -> None:
+        """Whether all of it can be read. Raises as `transaction` does."""
+        with self._open() as database:
+            _check(database, self._path)
+            (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            for table in _TABLES:
+                database.execute(f"SELECT count(*) FROM {table}").fetchone()
+        if found != "ok":
+            raise SettingsError(_damaged(self._path, found.splitlines()[-1]))
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """All of what is done inside happens, or, when it raises, nothing of it.
 
-        Raises `Unavailable` when the file cannot be used now, `SettingsError` when it is not ours.
+        Raises `Unavailable` when the file cannot be used now, `SettingsError` when it is not ours
+        or damaged.
         """
         with self._open() as database:
             _check(database, self._path)
@@ -110,13 +129,20 @@ class Ledger:
                 timeout=LOCK_TIMEOUT,
                 isolation_level=None,
             )
+            database.text_factory = bytes.decode  # raises what it is: UnicodeDecodeError
             try:
                 database.execute("BEGIN IMMEDIATE")
                 yield database
                 database.execute("COMMIT")
             finally:
                 database.close()  # without COMMIT: nothing has happened
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise SettingsError(_damaged(self._path, str(error))) from error
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorname", "").startswith(_DAMAGE):
+                raise SettingsError(_damaged(self._path, str(error))) from error
+            if not self._path.exists():
+                raise Unavailable(f"{self._path} is not there: restore a copy of it") from error
             raise Unavailable(f"cannot use {self._path}: {error}") from error
 
 
@@ -206,6 +232,10 @@ class Transaction:
             arguments,
         ).fetchone()
         return int(number)
+
+
+def _damaged(path: Path, why: str) -> str:
+    return f"{path} is damaged ({why}): restore a copy of it"
 
 
 def _check(database: sqlite3.Connection, path: Path) -> None:
