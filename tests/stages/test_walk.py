@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from glasnost.core.wire.header import TOKEN_SIZE, Call
-from glasnost.errors import Refused, StageFailed
+from glasnost.errors import StageFailed
 from glasnost.net.port import Incoming
 from glasnost.stages import Means
 from glasnost.stages import walk as module
-from glasnost.stages.walk import sentence, walk
+from glasnost.stages.walk import walk
 from tests.roles.broker_lab import Door
 from tests.stages.crossing import path, play
 
@@ -185,21 +184,3 @@ def test_a_legs_own_call_that_fails_leaves_nothing_open(
         door.close()
 
     play(scenario)
-
-
-SENTENCES = [
-    (ConnectionRefusedError(111, "Connect call failed ('192.0.2.1', 9)"), "connection refused"),
-    (socket.gaierror(-2, "Name or service not known"), "name or service not known"),
-    (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version"), "[ssl: wrong_version_number]"),
-    (PermissionError("served by user 7"), "served by user 7"),
-    (TimeoutError(), "no answer in time"),
-    (TimeoutError("no TLS handshake within 10 s"), "no TLS handshake within 10 s"),
-    (Refused("busy"), "busy"),
-    (Refused("busy", "come again"), "come again"),
-    (KeyError(), "KeyError"),
-]
-
-
-@pytest.mark.parametrize(("error", "says"), SENTENCES)
-def test_every_error_is_a_sentence(error: BaseException, says: str) -> None:
-    assert sentence(error).startswith(says)

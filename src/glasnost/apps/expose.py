@@ -6,11 +6,11 @@ import logging
 from collections.abc import Mapping
 
 from glasnost.net.bridge import Stream, bridge
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import connect_host
 from glasnost.node import Node
 from glasnost.roles.finish import dispose
 from glasnost.roles.server import Server
-from glasnost.stages.walk import sentence
 from glasnost.trust.identity import Identity
 
 log = logging.getLogger("glasnost.expose")

@@ -8,9 +8,9 @@ import socket
 
 from glasnost.errors import GlasnostError
 from glasnost.net.bridge import bridge
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import address_text, listen_local, tune
 from glasnost.node import Node
-from glasnost.stages.walk import sentence
 
 log = logging.getLogger("glasnost.forward")
 

@@ -20,10 +20,10 @@ from glasnost.core.wire.grease import Grease
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable, UnknownName
 from glasnost.net.fdpass import MAX_PACKET, PacketConnection, connect_packets
 from glasnost.net.port import Incoming
+from glasnost.net.sentences import sentence
 from glasnost.roles.agent.clients import PAGE
 from glasnost.roles.awaited import Awaited
 from glasnost.roles.local import Take
-from glasnost.stages.walk import sentence
 from glasnost.trust import checks
 
 _CODEC = m.Codec(m.LOCAL)

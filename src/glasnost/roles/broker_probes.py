@@ -14,8 +14,8 @@ from glasnost.core.wire.header import MAX_WHY, Call
 from glasnost.core.wire.messages import Probe, Probed
 from glasnost.net.channel import Channel
 from glasnost.net.exact import write_call
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import connect_tcp
-from glasnost.stages.walk import sentence
 
 log = logging.getLogger("glasnost.broker")
 

@@ -19,10 +19,11 @@ from glasnost.core.routes import Mark, Outcome, Path, Plan, Policy, Target, Trac
 from glasnost.core.wire.messages import Record, may_be_relayed
 from glasnost.errors import ConnectFailed, GlasnostError, StageFailed, Unavailable
 from glasnost.net.race import ATTEMPT_DELAY, Failure, Lost, Won, race
+from glasnost.net.sentences import sentence
 from glasnost.roles.experience import Experience
 from glasnost.stages import TRAITS, Means
 from glasnost.stages.shared import SharedChannels
-from glasnost.stages.walk import sentence, walk
+from glasnost.stages.walk import walk
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from glasnost.core.wire.messages import Offer
 from glasnost.errors import GlasnostError
 from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
+from glasnost.net.sentences import sentence
 from glasnost.roles.agent_client import AgentClient
 from glasnost.roles.local import LocalAgent, Offering, Take
-from glasnost.stages.walk import sentence
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.keys import new_key

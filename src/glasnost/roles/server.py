@@ -14,11 +14,11 @@ from glasnost.core.wire.messages import Offer
 from glasnost.errors import GlasnostError, TrustError
 from glasnost.net.bridge import Stream
 from glasnost.net.port import Incoming
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import tune
 from glasnost.net.tls import secure
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.registration import Registration, turn_away
-from glasnost.stages.walk import sentence
 from glasnost.trust.identity import Identity, identity_of
 
 log = logging.getLogger("glasnost.server")

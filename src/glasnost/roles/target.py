@@ -38,8 +38,8 @@ from glasnost.net import race
 from glasnost.net.alarm import Alarm
 from glasnost.net.channel import Channel, OnClose, OnMessage
 from glasnost.net.exact import write_call
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import address_text, connect_tcp
-from glasnost.stages.walk import sentence
 
 log = logging.getLogger("glasnost.target")
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import socket
-import ssl
 from collections.abc import Callable
 
 from glasnost.core.address import Stage
@@ -13,6 +11,7 @@ from glasnost.core.routes.path import Path
 from glasnost.core.wire.header import Call
 from glasnost.errors import GlasnostError, StageFailed
 from glasnost.net.exact import write_call
+from glasnost.net.sentences import sentence
 from glasnost.stages import KINDS
 from glasnost.stages.base import Kind, Means, Step
 
@@ -87,15 +86,3 @@ async def _call_relay(sock: socket.socket, token: bytes, number: int, last: Stag
     except BaseException:
         sock.close()
         raise
-
-
-def sentence(error: BaseException) -> str:
-    """An error as one sentence for a person."""
-    if isinstance(error, (socket.gaierror, ssl.SSLError)):  # their numbers are no errno's
-        return (error.strerror or str(error)).lower()
-    if isinstance(error, OSError) and error.errno:
-        # Not its own text: asyncio puts the address there, which is said already.
-        return os.strerror(error.errno).lower()
-    if isinstance(error, TimeoutError):
-        return str(error) or "no answer in time"
-    return str(error) or type(error).__name__

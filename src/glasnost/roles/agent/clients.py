@@ -18,9 +18,9 @@ from glasnost.core.wire.grease import Grease
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable
 from glasnost.net.fdpass import MAX_PACKET, PacketConnection
 from glasnost.net.port import Incoming
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import peer_process, peer_user
 from glasnost.roles.agent.services import Service
-from glasnost.stages.walk import sentence
 from glasnost.trust import checks
 from glasnost.trust.identity import is_user
 

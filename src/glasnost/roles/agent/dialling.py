@@ -15,6 +15,7 @@ from glasnost.core.wire import messages as m
 from glasnost.errors import Unavailable
 from glasnost.net.bridge import Stream, bridge
 from glasnost.net.channel import Channel, OnClose, OnMessage, open_channel
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import pair
 from glasnost.net.tls import TlsTransport
 from glasnost.roles.agent.clients import allowed_users
@@ -25,7 +26,6 @@ from glasnost.roles.finish import dispose, finish
 from glasnost.roles.home import NodeIdentity
 from glasnost.settings import Settings
 from glasnost.stages import Means
-from glasnost.stages.walk import sentence
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.keys import new_key

@@ -9,8 +9,8 @@ from typing import Final
 
 from glasnost.core.wire.messages import Enrolled
 from glasnost.errors import GlasnostError
+from glasnost.net.sentences import sentence
 from glasnost.roles.home import NodeIdentity
-from glasnost.stages.walk import sentence
 
 log = logging.getLogger("glasnost.agent")
 
