@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from glasnost.stages.base import Expectation, Kind, Kinds, Means, Step
 from glasnost.stages.ccb import CCB
+from glasnost.stages.dns import DNS
 from glasnost.stages.http_connect import HTTP_CONNECT
 from glasnost.stages.ip import IP4, IP6
 from glasnost.stages.service import SERVICE
@@ -18,6 +19,7 @@ __all__ = ["KINDS", "TRAITS", "Expectation", "Kind", "Kinds", "Means", "Step"]
 KINDS: Kinds = {
     "ip4": IP4,
     "ip6": IP6,
+    "dns": DNS,
     "unix": UNIX,
     "service": SERVICE,
     "ccb": CCB,

@@ -1,0 +1,54 @@
+"""``dns:NAME:PORT``: look a host name up, and connect to what it means.
+
+Over the protocol of the exit: a path by IPv4 asks for A records, one by IPv6 for AAAA, and planning
+races the two (RFC 8305). Several addresses of one protocol are raced here. Behind a proxy, it is
+the proxy that looks the name up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+from typing import Final
+
+from glasnost.core.routes.traits import EITHER, Traits
+from glasnost.errors import Unavailable
+from glasnost.net import race
+from glasnost.net.sentences import sentence
+from glasnost.net.sockets import connect_tcp
+from glasnost.stages.base import Kind, Step
+
+#: Addresses of one name that are tried: names of large services have some, and a name that has
+#: hundreds must not make us connect to them all.
+MAX_ADDRESSES: Final = 8
+
+
+async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
+    """Connect to the first address that answers, from the exit's source address."""
+    assert sock is None, "an origin stage opens its own socket"
+    name, port = step.stage.args
+    way_out = step.path.exit
+    addresses = await _look_up(name, way_out.lands.protocol)
+    step.doing("connect")
+    attempts = [
+        functools.partial(connect_tcp, address, int(port), way_out.source) for address in addresses
+    ]
+    try:
+        won = await race.race(attempts, socket.socket.close, timeout=step.means.timeout)
+    except race.Lost as lost:
+        told = [f"{addresses[one.index]}: {sentence(one.error)}" for one in lost.failures]
+        raise Unavailable("; ".join(told)) from None
+    return won.result
+
+
+async def _look_up(name: str, protocol: str) -> list[str]:
+    """Its addresses of one protocol, best first. Raises OSError where there are none."""
+    family = socket.AF_INET6 if protocol == "ip6" else socket.AF_INET
+    found = await asyncio.get_running_loop().getaddrinfo(
+        name, None, family=family, type=socket.SOCK_STREAM
+    )
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))[:MAX_ADDRESSES]
+
+
+DNS = Kind(Traits(role="origin", protocol=EITHER), cross, "look up")
