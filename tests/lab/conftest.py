@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from glasnost.testing.lab import Node
 from glasnost.testing.lab.pytest_plugin import lab, lab_reason, needs_lab
 
 __all__ = ["lab", "lab_reason", "needs_lab"]
+
+if TYPE_CHECKING:
+    from tests.lab.fault_pool import FaultPool
 
 PORT = 9618
 # A dropped packet is proved by silence; a first answer in a lab takes less than a millisecond.
@@ -88,3 +92,30 @@ def eventually(condition: Callable[[], bool]) -> bool:
 def _eventually() -> Callable[[Callable[[], bool]], bool]:
     """``eventually`` for test files, which cannot import a conftest."""
     return eventually
+
+
+@pytest.fixture(scope="session")
+def _fault_pools() -> Iterator[list[FaultPool]]:
+    """The one that is in use, if there is one; none after a failed test has spoilt it."""
+    pools: list[FaultPool] = []
+    yield pools
+    for pool in pools:
+        pool.close()
+
+
+@pytest.fixture
+def pool(
+    needs_lab: None, request: pytest.FixtureRequest, _fault_pools: list[FaultPool]
+) -> Iterator[FaultPool]:
+    """The pool that is broken and mended by one test after the other."""
+    from tests.lab.fault_pool import FaultPool
+
+    if not _fault_pools:
+        _fault_pools.append(FaultPool())
+    failed = request.session.testsfailed
+    yield _fault_pools[0]
+    if request.session.testsfailed > failed:
+        spoilt = _fault_pools.pop()
+        # Sections of the teardown are printed with the test's own failure, and only then.
+        request.node.add_report_section("teardown", "logs", spoilt.logs())
+        spoilt.close()

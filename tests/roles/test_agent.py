@@ -20,7 +20,7 @@ from glasnost.net.sockets import listen_unix
 from glasnost.net.streams import streams
 from glasnost.roles.agent import Agent, listening
 from glasnost.roles.agent import upkeep as upkeep_module
-from glasnost.roles.agent.brokers import Brokers
+from glasnost.roles.agent.brokers import UNLISTED, Brokers
 from glasnost.roles.agent.lookups import Answer
 from glasnost.roles.agent.upkeep import Upkeep
 from glasnost.roles.home import NodeIdentity
@@ -331,6 +331,34 @@ def test_a_broker_of_the_settings_that_is_not_there_does_not_keep_us_from_the_ot
         there = {broker("cm"): "public/ip4:192.0.2.2:9/service:broker"}
         await brokers.look(Listed(there))  # type: ignore[arg-type]
         assert len(brokers.doors()) == 1
+        await brokers.close()
+        await agent.close()
+
+    with nothing_left_open():
+        asyncio.run(run())
+
+
+def test_a_broker_that_is_listed_no_more_is_kept_for_a_while(tmp_path: Path) -> None:
+    """Its process was killed, and its host has withdrawn its name: what is published of it stays
+    true, and it is tried again until it is back."""
+
+    async def run() -> None:
+        now = [0.0]
+        agent = Agent(NodeIdentity(settle(tmp_path)), settings(), None)
+        brokers = Brokers(agent, clock=lambda: now[0])
+        there = {broker("cm"): "public/ip4:192.0.2.2:9/service:broker"}
+        await brokers.look(Listed(there))  # type: ignore[arg-type]
+        doors = brokers.doors()
+        now[0] = UNLISTED - 1
+        await brokers.look(Listed({}))  # type: ignore[arg-type]
+        assert brokers.known and brokers.doors() == doors and list(brokers.status()) == list(there)
+        await brokers.look(Listed(there))  # type: ignore[arg-type]
+        now[0] += UNLISTED - 1
+        await brokers.look(Listed({}))  # type: ignore[arg-type]
+        assert brokers.doors() == doors
+        now[0] += 1
+        await brokers.look(Listed({}))  # type: ignore[arg-type]
+        assert brokers.doors() == [] and brokers.status() == {}
         await brokers.close()
         await agent.close()
 

@@ -18,8 +18,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from glasnost.errors import GlasnostError
+from glasnost.testing.census import Census, take_census
 from glasnost.testing.lab import Host, Lab
+from glasnost.testing.load import Spec
+from glasnost.testing.traffic import Traffic
 
 #: Every address of the lab's internet, which RFC 5737 and RFC 3849 set aside for examples: here,
 #: they are the public network.
@@ -43,6 +48,7 @@ class World:
         self.settings = settings
         self.folder = Path(tempfile.mkdtemp(prefix="gn-"))
         self.processes: dict[tuple[str, str], subprocess.Popen[str]] = {}
+        self._restarts: dict[tuple[str, str], Callable[[], object]] = {}
 
     def __enter__(self) -> World:
         return self
@@ -97,24 +103,56 @@ class World:
 
     def start(self, host: Host, role: str, *options: str) -> subprocess.Popen[str]:
         """Start one daemon on ``host``; its log is kept in a file."""
+        self._restarts[host.name, role] = lambda: self.start(host, role, *options)
         return self._spawn(host, role, self.command(role, *options))
 
     def serve(self, host: Host, name: str, *options: str) -> None:
         """Start a service as a process of its own, and wait until it is registered."""
+        label = f"service-{name}"
+        self._restarts[host.name, label] = lambda: self.serve(host, name, *options)
         command = [sys.executable, "-m", "glasnost.testing.peer", "serve", name, *options]
-        process = self._spawn(host, f"service-{name}", command, stdout=subprocess.PIPE)
+        process = self._spawn(host, label, command, stdout=subprocess.PIPE)
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith("ready"):
             raise WorldError(f"service {name} on {host.name} did not start:\n{self.log(host)}")
 
-    def kill(self, host: Host, role: str) -> None:
-        """kill -9, and wait until it is gone."""
-        process = self.processes.pop((host.name, role))
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    def load(self, host: Host, **spec: Any) -> Traffic:
+        """Keep the pool busy from ``host`` (`load.Spec`) until the `Traffic` is stopped."""
+        encoded = msgspec.json.encode(Spec(**spec)).decode()
+        command = [sys.executable, "-m", "glasnost.testing.load", encoded]
+        label = f"load-{sum(key.startswith('load') for _, key in self.processes)}"
+        process = self._spawn(host, label, command, subprocess.PIPE, subprocess.PIPE)
+        traffic = Traffic(process, lambda: self.processes.pop((host.name, label)))
+        self.wait_for(f"traffic from {host.name}", traffic.flows)
+        return traffic
+
+    def kill(self, host: Host, *roles: str) -> None:
+        """kill -9, all in one moment, and wait until they are gone."""
+        killed = [self.processes.pop((host.name, role)) for role in roles]
+        for process in killed:
+            process.kill()
+        for process in killed:
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def restart(self, host: Host, *roles: str) -> None:
+        """Start again what was killed, as it was started before."""
+        for role in roles:
+            self._restarts[host.name, role]()
+
+    def census(self) -> Census:
+        """What the pool holds at this moment."""
+        return take_census(self.processes, {name: self._run(name) for name in self._homes()})
+
+    def wait_until_nothing_grew(self, before: Census) -> None:
+        """Wait until no process holds more than it did; `WorldError` says what went on growing."""
+        try:
+            self.wait_for("what was held before", lambda: not self.census().more_than(before))
+        except WorldError as error:
+            more = "; ".join(self.census().more_than(before))
+            raise WorldError(f"{error}: {more}") from None
 
     def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
         """Wait until something holds; `WorldError` says what never did."""
@@ -131,7 +169,7 @@ class World:
     def wait_for_agents(self, hosts: Iterable[Host]) -> None:
         """Wait until each host's agent answers."""
         for host in hosts:
-            socket = self._run(host) / "agent.sock"
+            socket = self._run(host.name) / "agent.sock"
             self.wait_for(f"the agent of {host.name}", socket.exists)
 
     def wait_for_names(
@@ -178,15 +216,18 @@ class World:
         """What a process on ``host`` is told of where its own things lie."""
         home = self.folder / host.name
         kept = {key: value for key, value in os.environ.items() if not key.startswith("GLASNOST")}
-        return {**kept, "GLASNOST_HOME": str(home), "GLASNOST_RUN": str(self._run(host))}
+        return {**kept, "GLASNOST_HOME": str(home), "GLASNOST_RUN": str(self._run(host.name))}
 
     def log(self, host: Host) -> str:
         """Everything that the processes of ``host`` have said."""
         logs = sorted((self.folder / host.name).glob("*.log"))
         return "\n".join(f"--- {log.stem}\n{log.read_text()}" for log in logs)
 
-    def _run(self, host: Host) -> Path:
-        return self.folder / host.name / "run"
+    def _run(self, host: str) -> Path:
+        return self.folder / host / "run"
+
+    def _homes(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
 
     def _home(self, host: Host, networks: Iterable[str]) -> None:
         home = self.folder / host.name
@@ -206,10 +247,15 @@ class World:
         }
 
     def _spawn(
-        self, host: Host, label: str, command: Sequence[str], stdout: int | None = None
+        self,
+        host: Host,
+        label: str,
+        command: Sequence[str],
+        stdout: int | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         with open(self.folder / host.name / f"{label}.log", "a") as log:
-            options = self._options(host, stdout) | {"stderr": log}
+            options = self._options(host, stdout) | {"stderr": log, "stdin": stdin}
             if stdout is None:
                 options["stdout"] = log
             process = host.popen(command, **options)

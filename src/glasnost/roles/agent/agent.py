@@ -326,4 +326,5 @@ class Agent:
             "accepted": self._port.accepted,
             "refused": self._port.refused,
             "half_open": self._port.half_open,
+            "tasks": len(asyncio.all_tasks()),
         }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glasnost.core.address import Address, Route, Stage
@@ -27,14 +28,22 @@ _CODEC = Codec(BROKER)
 #: Routes through one broker that are published: its front doors, and room for the others' in an
 #: address of 32.
 MAX_DOORS = 8
+#: A broker is kept for so many seconds after it was listed last. Its process, its host or the
+#: directory may be restarting, and what is published of it must stay true meanwhile; one that was
+#: taken away costs callers a refused request as long.
+UNLISTED = 120.0
 
 
 class Brokers:
-    """Chooses brokers from what the directories list, and registers this host with them."""
+    """Chooses brokers from what the directories list, and registers this host with them.
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
+    ``clock`` gives seconds that never go back.
+    """
+
+    def __init__(self, agent: Agent, clock: Callable[[], float] = time.monotonic) -> None:
+        self._agent, self._clock = agent, clock
         self._addresses: dict[str, Address] = {}
+        self._listed: dict[str, float] = {}  # when it was last
         self._paths: dict[str, Path] = {}
         self._target = Target(
             open_broker=self._open,
@@ -54,19 +63,21 @@ class Brokers:
     async def look(self, lookups: Lookups) -> None:
         """Ask the directories which brokers there are now. Raises `Unavailable`, `UnknownName`."""
         found = await self._wanted(lookups)
-        addresses = {}
+        now = self._clock()
         for answer in found:
             try:
-                addresses[answer.record.name] = Address.parse(answer.record.address)
+                self._addresses[answer.record.name] = Address.parse(answer.record.address)
             except AddressError as error:
                 log.warning("broker %s: %s", answer.record.name, error)
-        self._addresses = addresses
-        self._paths = {name: path for name, path in self._paths.items() if name in addresses}
-        self._target.follow(addresses)
+            else:
+                self._listed[answer.record.name] = now
+        for name in [name for name, at in self._listed.items() if now - at >= UNLISTED]:
+            del self._listed[name], self._addresses[name]
+            self._paths.pop(name, None)
+        self._target.follow(self._addresses)
 
     def doors(self) -> list[Route]:
-        """Where this host is met through its brokers. They stay true while a broker restarts, so
-        they are published as long as it is listed."""
+        """Where this host is met through its brokers. They stay true while a broker restarts."""
         return [door for address in self._addresses.values() for door in self._behind(address)]
 
     def _behind(self, broker: Address) -> list[Route]:
