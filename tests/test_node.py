@@ -319,15 +319,16 @@ def test_a_node_that_could_not_start_does_not_spoil_the_next(
         asyncio.run(run())
 
 
-def test_a_port_that_is_taken_is_no_obstacle(tmp_path: Path) -> None:
+def test_the_usual_port_is_left_to_an_agent(tmp_path: Path) -> None:
+    """It may have died, and return while this program goes on."""
     home = joined_elsewhere(tmp_path)
 
     async def run() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            number = taken.getsockname()[1]
-            agent = await embedded.embedded_agent(home, settings(port=number))
-            assert agent.port_number not in (None, number)
-            await embedded.release(agent)
+        with socket.create_server(("127.0.0.1", 0)) as usual:
+            number = usual.getsockname()[1]
+        agent = await embedded.embedded_agent(home, settings(port=number))
+        assert agent.port_number not in (None, number)
+        await embedded.release(agent)
         await turns()
 
     assert NodeIdentity.exists(home)

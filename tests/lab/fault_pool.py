@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -31,7 +32,7 @@ class FaultPool:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        lab = self._stack.enter_context(Lab())
+        self.lab = lab = self._stack.enter_context(Lab())
         self.world = world = self._stack.enter_context(World(lab))
         self.home = lab.site("home", nat="masquerade", inbound="drop")
         self.office = lab.site("office", nat="random", inbound="drop")
@@ -54,10 +55,16 @@ class FaultPool:
         world.serve(self.node7, "jupyter")
         world.serve(self.node7, "tty", "plain", "any-relay")
         world.wait_for_names(self.cm, NAMES, brokered=NAMES)
+        self._before = self._census()
 
     @property
     def members(self) -> list[Host]:
         return [self.alice, self.node7, self.laptop]
+
+    def listed(self) -> set[str]:
+        """The names that the directory has, short."""
+        found = json.loads(self.world.glasnost(self.cm, "ls", "--json"))
+        return {".".join(one["name"].split(".")[:2]) for one in found}
 
     def logs(self) -> str:
         """The last words of everything that ran."""
@@ -80,7 +87,11 @@ class FaultPool:
         assert report.faults == [], (report, self.world.log(self.laptop))
         assert report.whole, report
 
-    def census(self) -> Census:
+    def wait_until_nothing_grew(self) -> None:
+        """Wait until the pool holds no more than before anything was broken in it."""
+        self.world.wait_until_nothing_grew(self._before)
+
+    def _census(self) -> Census:
         """What the pool holds once every kind of connection has been made and let go."""
         with self.traffic() as traffic:
             self.world.wait_for("transfers of all kinds", traffic.more(20))

@@ -300,7 +300,7 @@ def broker(node: str) -> str:
 
 def test_a_brokers_own_text_cannot_spoil_what_this_host_publishes(tmp_path: Path) -> None:
     async def run() -> None:
-        agent = Agent(NodeIdentity(settle(tmp_path)), settings(broker_count=9), None)
+        agent = Agent(NodeIdentity(settle(tmp_path)), settings(broker_count=9), tmp_path / "run")
         brokers = Brokers(agent)
         long = "public/ip4:192.0.2.1:9" + "/service:x" * 15
         addresses = {
@@ -314,6 +314,26 @@ def test_a_brokers_own_text_cannot_spoil_what_this_host_publishes(tmp_path: Path
         ], "and nobody is his own broker"
         await brokers.close()
         await agent.close()
+
+    with nothing_left_open():
+        asyncio.run(run())
+
+
+def test_programs_without_an_agent_are_not_in_each_others_place(tmp_path: Path) -> None:
+    """Each has a contact of its own, and none has that of the node: an agent may come."""
+
+    async def run() -> None:
+        home, doors = settle(tmp_path), set()
+        there = {broker("cm"): "public/ip4:192.0.2.2:9/service:broker"}
+        for _ in range(2):
+            agent = Agent(NodeIdentity(home), settings(), None)
+            brokers = Brokers(agent)
+            await brokers.look(Listed(there))  # type: ignore[arg-type]
+            doors |= {str(door) for door in brokers.doors()}
+            await brokers.close()
+            await agent.close()
+        assert len(doors) == 2
+        assert all("/service:broker/ccb:node7." in door for door in doors), doors
 
     with nothing_left_open():
         asyncio.run(run())

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from glasnost.errors import SettingsError
 from glasnost.roles.agent import Agent
 from glasnost.roles.home import NodeIdentity
 from glasnost.settings import Settings
@@ -64,15 +63,8 @@ def _one_less(home: Path, shared: _Shared) -> None:
 
 
 async def _started(identity: NodeIdentity, settings: Settings) -> Agent:
-    """On the usual port if that is free, else on any."""
-    settings = settings.with_networks(identity.pool.networks)
-    try:
-        return await _start(Agent(identity, settings, run=None))
-    except SettingsError:
-        return await _start(Agent(identity, settings, run=None, port=0))
-
-
-async def _start(agent: Agent) -> Agent:
+    """On any port: the usual one is the host's agent's, which may be about to return."""
+    agent = Agent(identity, settings.with_networks(identity.pool.networks), run=None, port=0)
     try:
         await agent.start()
     except BaseException:

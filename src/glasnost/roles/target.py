@@ -66,8 +66,9 @@ Serve = Callable[[socket.socket, str, bool], None]
 class Target:
     """Keeps registered with the brokers that `follow` names, and serves their requests.
 
-    ``ranges`` gives the networks this host is on, as texts, when asked; ``on_change`` is called
-    when the set of brokers that know us has changed (`registered`).
+    ``program`` tells one of a host without an agent from the others; ``ranges`` gives the networks
+    this host is on, as texts, when asked; ``on_change`` is called when the set of brokers that know
+    us has changed (`registered`).
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Target:
         open_broker: OpenBroker,
         open_leg: OpenLeg,
         serve: Serve,
+        program: str = "",
         ranges: Callable[[], Iterable[str]] = tuple,
         dial: Dial = connect_tcp,
         on_change: Callable[[], None] = lambda: None,
@@ -84,6 +86,7 @@ class Target:
     ) -> None:
         self._open_broker, self._open_leg, self._dial = open_broker, open_leg, dial
         self._serve, self._ranges, self._on_change = serve, ranges, on_change
+        self._program = program
         self._clock, self._jitter = clock, jitter
         self._core = Registrations((), clock())
         self._attempts: dict[str, asyncio.Task[None]] = {}
@@ -152,7 +155,7 @@ class Target:
                 hear = functools.partial(self._hear, broker)
                 lost = functools.partial(self._lost, broker)
                 channel = await self._open_broker(broker, hear, lost)
-                answer = await channel.ask(Register(), ATTEMPT)
+                answer = await channel.ask(Register(program=self._program), ATTEMPT)
             if not isinstance(answer, Registered):
                 raise ProtocolError(f"a broker answers Register with {type(answer).__name__}")
             if channel.closed:

@@ -11,11 +11,12 @@ from glasnost.testing.load import Report
 
 
 class Traffic:
-    """``ended`` is called when it was stopped. ``with world.load(...) as traffic: ...``"""
+    """``ended`` is called when it was stopped."""
 
     def __init__(self, process: subprocess.Popen[str], ended: Callable[[], object]) -> None:
         self._process = process
         self._ended = ended
+        self._final: Report | None = None
 
     def report(self) -> Report:
         """How things stand."""
@@ -25,14 +26,15 @@ class Traffic:
         return self._read()
 
     def stop(self) -> Report:
-        """Have it finish what it has begun, and say what came of everything."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        report = self._read()
-        self._process.wait()
-        self._process.stdout.close()
-        self._ended()
-        return report
+        """Have it finish what it has begun, and say what came of everything. Once is enough."""
+        if self._final is None:
+            assert self._process.stdin is not None and self._process.stdout is not None
+            self._process.stdin.close()
+            self._final = self._read()
+            self._process.wait()
+            self._process.stdout.close()
+            self._ended()
+        return self._final
 
     def flows(self) -> bool:
         """Whether every stream that is held has gone round, and no other is waited for."""

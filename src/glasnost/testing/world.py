@@ -68,8 +68,9 @@ class World:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- hosts and daemons ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -60,8 +61,13 @@ def dial_back(id: int = 5, contact: str = "node7", timeout: float = 5.0) -> Want
     return Wanted(ALICE, request, (A, B))
 
 
-def relay(id: int = 5, timeout: float = 20.0, tokens: tuple[bytes, bytes] = (A, B)) -> Wanted:
-    return Wanted(ALICE, Request(id, "node7", "relay", timeout=timeout), tokens)
+def relay(
+    id: int = 5,
+    timeout: float = 20.0,
+    tokens: tuple[bytes, bytes] = (A, B),
+    contact: str = "node7",
+) -> Wanted:
+    return Wanted(ALICE, Request(id, contact, "relay", timeout=timeout), tokens)
 
 
 def reason(effects: list[Effect]) -> tuple[str, str]:
@@ -108,6 +114,39 @@ def test_the_newest_registration_replaces_the_older() -> None:
     assert sent.peer == 3
     assert broker.handle(Gone(NODE7), 3) == []
     assert broker.targets == ("node7",)
+
+
+def test_the_programs_of_one_node_are_targets_by_themselves() -> None:
+    """Beside its agent; but its quota is the node's."""
+    broker = scene(Limits(streams_per_member=1))
+    for number, program in ((3, "a1"), (4, "b2")):
+        broker.handle(Joined(number, "node7", "node7", True), 1)
+        assert broker.handle(Said(number, Register(id=1, program=program)), 1) == [
+            Send(number, Registered(1, f"node7.{program}", 55.0))
+        ]
+    assert broker.targets == ("node7", "node7.a1", "node7.b2")
+    [sent] = broker.handle(dial_back(contact="node7.b2"), 2)
+    assert isinstance(sent, Send) and sent.peer == 4
+    assert len(broker.handle(relay(6, contact="node7.a1"), 2)) == 2
+    assert reason(broker.handle(relay(7, contact="node7.b2"), 2))[0] == "quota"
+    assert reason(broker.handle(Gone(4), 3)) == (
+        "target-lost",
+        '"node7.b2" was lost: its connection to the broker broke',
+    )
+    assert "node7.b2" not in broker.targets
+
+
+@pytest.mark.parametrize("program", ["A", "a.b", "a" * 33, "ä", "a\n"])
+def test_a_programs_name_is_short_and_simple(program: str) -> None:
+    broker = scene()
+    assert reason(broker.handle(Said(NODE7, Register(1, program)), 1))[0] == "bad-request"
+    assert broker.targets == ("node7",)
+
+
+def test_who_registers_under_another_name_has_only_that() -> None:
+    broker = scene()
+    broker.handle(Said(NODE7, Register(2, "a1")), 1)
+    assert broker.targets == ("node7.a1",)
 
 
 def test_registering_twice_on_one_connection_changes_nothing() -> None:

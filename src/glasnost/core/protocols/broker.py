@@ -37,6 +37,7 @@ from glasnost.core.protocols.broker_words import (
     Said,
     Send,
     Wanted,
+    contact_of,
     misshapen,
 )
 from glasnost.core.wire.header import MAX_WHY
@@ -53,6 +54,8 @@ from glasnost.core.wire.messages import (
 
 #: What programs branch on; a target's code that is no such word becomes "failed".
 _CODE: Final = re.compile(r"[a-z][a-z-]{0,39}")
+#: What tells the programs of one node apart; chosen by themselves, at random.
+_PROGRAM: Final = re.compile(r"[a-z0-9]{1,32}")
 
 
 class Broker:
@@ -63,7 +66,8 @@ class Broker:
         self.limits = limits or Limits()
         self._lease = lease
         self._peers: dict[int, Joined] = {}
-        self._targets: dict[str, int] = {}
+        self._targets: dict[str, int] = {}  # by contact
+        self._contacts: dict[int, str] = {}
         self._connections: Counter[str] = Counter()
         self._errands = Errands()
 
@@ -131,27 +135,37 @@ class Broker:
 
     def _said(self, peer: Joined, message: object, now: float) -> list[Effect]:
         match message:
-            case Register(id=id):
-                return self._register(peer, id, now)
+            case Register():
+                return self._register(peer, message, now)
             case Done() | Failed():
                 return self._answered(peer, message, now)
         why = f"a broker is not told {type(message).__name__}"
         return [Send(peer.peer, Failed(getattr(message, "id", 0), "unexpected", why))]
 
-    def _register(self, peer: Joined, id: int, now: float) -> list[Effect]:
+    def _register(self, peer: Joined, message: Register, now: float) -> list[Effect]:
+        id, contact = message.id, contact_of(peer.node, message.program)
         if not peer.agent:
             why = f"only a node's agent registers, and this is {peer.name}"
             return [Send(peer.peer, Failed(id, "not-allowed", why))]
-        older = self._peers.get(self._targets.get(peer.node, 0))
+        if message.program and not _PROGRAM.fullmatch(message.program):
+            why = "a program is called by 32 letters and digits at most"
+            return [Send(peer.peer, Failed(id, "bad-request", why))]
+        older = self._peers.get(self._targets.get(contact, 0))
         if older is None and len(self._targets) >= self.limits.targets:
             why = f"{len(self._targets)} targets are registered here, the limit"
             return [Send(peer.peer, Failed(id, "busy", why))]
         effects: list[Effect] = []
         if older is not None and older is not peer:
-            why = f"{peer.node} registered anew from {peer.observed or 'another connection'}"
+            why = f"{contact} registered anew from {peer.observed or 'another connection'}"
             effects = [Close(older.peer, "replaced", why), *self._lose(older, now, why)]
-        self._targets[peer.node] = peer.peer
-        return [*effects, Send(peer.peer, Registered(id, peer.node, self._lease, peer.observed))]
+        self._forget_target(peer)
+        self._targets[contact], self._contacts[peer.peer] = peer.peer, contact
+        return [*effects, Send(peer.peer, Registered(id, contact, self._lease, peer.observed))]
+
+    def _forget_target(self, peer: Joined) -> None:
+        contact = self._contacts.pop(peer.peer, None)
+        if contact is not None:
+            del self._targets[contact]
 
     def _lose(self, peer: Joined, now: float, why: str) -> list[Effect]:
         """A control connection is over, and what hung on it fails."""
@@ -159,8 +173,7 @@ class Broker:
         self._connections[peer.node] -= 1
         if not self._connections[peer.node]:
             del self._connections[peer.node]
-        if self._targets.get(peer.node) == peer.peer:
-            del self._targets[peer.node]
+        self._forget_target(peer)
         for errand in self._errands.asked_by(peer.peer):
             self._abandon(errand, now)
         effects: list[Effect] = []
@@ -186,7 +199,8 @@ class Broker:
         if refusal is not None:
             return [Send(peer.peer, Failed(request.id, *refusal))]
         timeout = request.timeout if 0 < request.timeout < MAX_TIMEOUT else MAX_TIMEOUT
-        target, owners = self._targets[request.contact], (peer.node, request.contact)
+        target = self._targets[request.contact]
+        owners = (peer.node, self._peers[target].node)
         relay = tokens if request.way == "relay" else None
         number = self._errands.begin(
             peer.peer, target, owners, request, now + timeout, relay
@@ -210,7 +224,7 @@ class Broker:
             return "busy", f"{len(errands)} requests are in flight here, the limit"
         if request.way != "relay":
             return None
-        for owner in (peer.node, request.contact):
+        for owner in (peer.node, self._peers[self._targets[request.contact]].node):
             if errands.shares[owner] >= limits.streams_per_member:
                 return "quota", f"{owner} has {errands.shares[owner]} relayed streams, its limit"
         if errands.relayed >= limits.streams:

@@ -41,7 +41,7 @@ class Errand:
     @property
     def contact(self) -> str:
         """The target in a sentence."""
-        return f'"{self.owners[TARGET]}"'
+        return f'"{self.request.contact}"'
 
     @property
     def waiting(self) -> list[int]:

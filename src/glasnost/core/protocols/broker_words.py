@@ -65,6 +65,11 @@ class Limits:
         return replace(self, streams=streams, targets=min(self.targets, usable - 2 * streams))
 
 
+def contact_of(node: str, program: str) -> str:
+    """The name under which requesters ask for a target."""
+    return f"{node}.{program}" if program else node
+
+
 def misshapen(request: Request) -> Refusal | None:
     """Why a request makes no sense, whoever sent it."""
     if request.way == "relay":

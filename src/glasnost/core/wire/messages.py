@@ -72,7 +72,10 @@ class Failed(Message, frozen=True):
 
 class Register(Message, frozen=True):
     """A target to its broker: dial me through this connection. The contact is its certificate's
-    node name; a newer registration replaces an older one."""
+    node name, and behind a dot the ``program``: one of a host without an agent, where each is a
+    target by itself. A newer registration replaces an older one of the same contact."""
+
+    program: str = ""
 
 
 class Registered(Message, frozen=True):

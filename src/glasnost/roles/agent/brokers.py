@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from glasnost.core.address import Address, Route, Stage
 from glasnost.core.address.names import Name
+from glasnost.core.protocols.broker_words import contact_of
 from glasnost.core.routes import Path
 from glasnost.core.wire.messages import BROKER, Codec
 from glasnost.errors import AddressError, GlasnostError, Unavailable
@@ -45,7 +47,12 @@ class Brokers:
         self._addresses: dict[str, Address] = {}
         self._listed: dict[str, float] = {}  # when it was last
         self._paths: dict[str, Path] = {}
+        # A program that is embedded shares its node with others, and with an agent that may come:
+        # under the node's own contact, each would take the place of the one before.
+        program = secrets.token_hex(6) if agent.run is None else ""
+        self._contact = contact_of(agent.node, program)
         self._target = Target(
+            program=program,
             open_broker=self._open,
             open_leg=self._open_leg,
             serve=agent.serve,
@@ -78,15 +85,21 @@ class Brokers:
 
     def doors(self) -> list[Route]:
         """Where this host is met through its brokers. They stay true while a broker restarts."""
-        return [door for address in self._addresses.values() for door in self._behind(address)]
+        given = {one["broker"]: one["contact"] for one in self._target.status()["brokers"]}
+        return [
+            door
+            for name, address in self._addresses.items()
+            for door in self._behind(address, given.get(name))
+        ]
 
-    def _behind(self, broker: Address) -> list[Route]:
-        contact = Stage.ccb(self._agent.node)
+    def _behind(self, broker: Address, given: str | None) -> list[Route]:
+        # An older broker knows a node only.
+        contact = self._agent.node if given == self._agent.node else self._contact
         found = []
         for route in [one for one in broker if not one.network.startswith("host.")][:MAX_DOORS]:
             try:
-                found.append(route.then(contact))
-            except AddressError as error:  # it is as long as a route may be
+                found.append(route.then(Stage.ccb(contact)))
+            except AddressError as error:  # it, or our contact, is as long as it may be
                 log.debug("a route of a broker is left out: %s", error)
         return found
 
