@@ -65,7 +65,7 @@ def test_who_has_slept_tries_again_at_once_and_not_all_in_one_moment() -> None:
         now = registrations.deadline() or 0.0
         registrations.tick(now)
     registrations.handle("b1", Lost("no route to host", jitter=1.0), now)
-    assert registrations.deadline() == now + 30
+    assert registrations.deadline() == now + LONGEST_PAUSE
     assert registrations.hurry(now + 1, jitter=0.5) == []
     assert registrations.deadline() == now + 1.25
     assert registrations.hurry(now + 1.1, jitter=1.0) == []  # later is no hurry
