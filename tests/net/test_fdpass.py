@@ -7,6 +7,8 @@ import asyncio
 import errno
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +26,7 @@ from glasnost.net.fdpass import (
     receive_packet,
     send_packet,
 )
-from tests.net.pairs import LOOPS, descriptors, run, turns, until
+from tests.net.pairs import LOOPS, descriptors, exhausted, run, turns, until
 
 both_loops = pytest.mark.parametrize("loop", LOOPS)
 
@@ -307,29 +309,133 @@ def test_closing_from_inside_ends_it_there(loop: str) -> None:
 
 
 @both_loops
-def test_a_socket_that_the_kernel_will_not_carry_is_lost_and_nothing_else(
-    loop: str, monkeypatch: pytest.MonkeyPatch
+def test_a_socket_that_the_kernel_will_not_carry_yet_waits_with_what_is_behind_it(
+    loop: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A user may have only so many sockets on their way (ETOOMANYREFS, unix(7))."""
+    failures = 3
 
     def send(sock: socket.socket, data: bytes, passed: socket.socket | None = None) -> None:
-        if passed is not None:
+        nonlocal failures
+        if passed is not None and failures:
+            failures -= 1
             raise OSError(errno.ETOOMANYREFS, "Too many references")
-        send_packet(sock, data)
+        send_packet(sock, data, passed)
+
+    async def scenario() -> None:
+        monkeypatch.setattr(fdpass, "send_packet", send)
+        monkeypatch.setattr(fdpass, "REST", 0.01)
+        one, two = packet_pair()
+        near, far = End(one), End(two)
+        passed, other = socket.socketpair()
+        with other:
+            assert near.connection.send(b"with a socket", passed)
+            assert near.connection.send(b"behind it")
+            assert near.connection.queued == 2 and not near.ends
+            await until(lambda: len(far.packets) == 2)
+            assert [data for data, _ in far.packets] == [b"with a socket", b"behind it"]
+            received = far.packets[0][1]
+            assert received is not None and passed.fileno() < 0
+            received.send(b"x")
+            assert other.recv(1) == b"x"
+            assert near.connection.queued == failures == 0
+            near.close()
+            far.close()
+
+    with nothing_left_open():
+        run(loop, scenario())
+    assert len([one for one in caplog.messages if "too many sockets are on their way" in one]) == 1
+
+
+@both_loops
+def test_what_waits_to_be_sent_again_is_closed_with_its_connection(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(sock: socket.socket, data: bytes, passed: socket.socket | None = None) -> None:
+        raise OSError(errno.ETOOMANYREFS, "Too many references")
 
     async def scenario() -> None:
         monkeypatch.setattr(fdpass, "send_packet", send)
         one, two = packet_pair()
-        near, far = End(one), End(two)
-        lost, other = socket.socketpair()
-        with other:
-            assert near.connection.send(b"with a socket", lost)
-            assert lost.fileno() < 0 and not near.ends
-            await until(lambda: far.packets)
-        assert far.packets == [(b"with a socket", None)]
-        near.close()
-        far.close()
+        near = End(one)
+        passed, other = socket.socketpair()
+        with two, other:
+            assert near.connection.send(b"with a socket", passed)
+            near.close()
+            assert other.recv(1) == b""
         await turns()
 
     with nothing_left_open():
         run(loop, scenario())
+
+
+#: As an ordinary user with few descriptors: sends more sockets than the kernel carries for such a
+#: one before it begins to read. Prints how many of them waited, how many came, whether it ended.
+CARRIED = """
+import asyncio, os, resource, socket
+from glasnost.net.fdpass import PacketConnection
+
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setresuid(65531, 65531, 65531)
+resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+
+async def main():
+    one, two = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ends, came = [], []
+    sender = PacketConnection(one, print, ends.append)
+    for number in range(40):
+        assert sender.send(b"%d" % number, socket.socket())
+        if sender.queued > 4:
+            break
+    sent, waited = number + 1, sender.queued
+
+    def take(data, passed):
+        came.append(int(data))
+        passed.close()
+
+    receiver = PacketConnection(two, take, ends.append)
+    async with asyncio.timeout(30):
+        while len(came) < sent:
+            await asyncio.sleep(0.01)
+    print(waited, came == list(range(sent)), ends)
+
+asyncio.run(main())
+"""
+
+
+def test_the_kernel_itself_carries_on_once_some_were_taken() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CARRIED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "5 True []\n", done.stderr
+
+
+@both_loops
+def test_without_descriptors_one_is_lost_and_the_others_wait(
+    loop: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        with nothing_left_open():
+            one, two = packet_pair()
+            near, far = End(one), End(two)
+            pairs = [socket.socketpair() for _ in range(3)]
+            await turns()
+            with exhausted():
+                for passed, _ in pairs:
+                    send_packet(one, b"for you", passed)
+                await until(lambda: caplog.messages)
+                await turns()
+                assert not far.packets and not far.ends
+            for passed, _ in pairs:
+                passed.close()
+            await until(lambda: len(far.packets) == 2)
+            assert pairs[0][1].recv(1) == b""  # its caller sees the end
+            near.close()
+            far.close()
+            for _, other in pairs:
+                other.close()
+            await turns()
+
+    run(loop, scenario())
+    assert caplog.messages == ["no descriptors are left: a connection to us was lost"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import struct
@@ -16,8 +17,8 @@ from glasnost.core.wire import header
 from glasnost.errors import Refused
 from glasnost.net.exact import read_answer
 from glasnost.net.port import Incoming, SharedPort
-from glasnost.net.sockets import connect_tcp, listen_tcp, listen_unix
-from tests.net.pairs import LOOPS, cut, descriptors, run, tcp_pair, turns, until
+from glasnost.net.sockets import connect_tcp, listen_tcp, listen_unix, tune
+from tests.net.pairs import LOOPS, cut, descriptors, exhausted, run, tcp_pair, turns, until
 
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
 
@@ -258,13 +259,49 @@ def test_a_unix_socket_is_a_port_too(loop: str, tmp_path: Path) -> None:
     run(loop, scenario())
 
 
-def test_without_descriptors_the_listener_rests_and_goes_on(
-    loop: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_without_descriptors_callers_are_told_so_until_there_are_again(
+    loop: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("glasnost.net.port._REST", 0.01)
+    async def scenario() -> None:
+        async with door() as site:
+            callers = [tune(socket.socket()) for _ in range(5)]
+            with exhausted():
+                for each in callers:
+                    each.connect_ex(("127.0.0.1", site.number))
+                    each.send(WEB)
+                for each in callers:
+                    error = await refusal(each)
+                    assert (error.code, error.why) == ("busy", "this host has no descriptors left")
+            assert (site.port.accepted, site.port.refused, site.came) == (0, 5, [])
+            with await site.caller(WEB):
+                await until(lambda: site.came)
 
-    class Starved:
-        """A listener that has nothing to give at first."""
+    with caplog.at_level(logging.ERROR, "glasnost.port"):
+        run(loop, scenario())
+    said = [one for one in caplog.messages if "callers are refused" in one]
+    assert said == ["cannot accept: Too many open files; callers are refused"]
+
+
+def test_a_reserve_that_is_gone_leaves_callers_waiting(loop: str) -> None:
+    async def scenario() -> None:
+        async with door() as site:
+            site.port._reserve.close()  # as if another thread had taken it
+            with tune(socket.socket()) as sock:
+                with exhausted():
+                    sock.connect_ex(("127.0.0.1", site.number))
+                    sock.send(WEB)
+                    await until(lambda: site.port._starved)
+                await until(lambda: site.came)
+            assert (site.port.accepted, site.port.refused) == (1, 0)
+
+    run(loop, scenario())
+
+
+def test_what_else_keeps_it_from_accepting_makes_it_rest(
+    loop: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Hindered:
+        """A listener for which the kernel has no memory at first."""
 
         def __init__(self, listener: socket.socket) -> None:
             self.listener, self.failures = listener, 3
@@ -272,7 +309,7 @@ def test_without_descriptors_the_listener_rests_and_goes_on(
         def accept(self) -> tuple[socket.socket, object]:
             if self.failures:
                 self.failures -= 1
-                raise OSError(24, "Too many open files")
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
             return self.listener.accept()
 
         def fileno(self) -> int:
@@ -284,13 +321,13 @@ def test_without_descriptors_the_listener_rests_and_goes_on(
     async def scenario() -> None:
         async with door() as site:
             listener = listen_tcp("127.0.0.1", 0)
-            starved = Starved(listener)
-            site.port.listen(starved)  # type: ignore[arg-type]
+            hindered = Hindered(listener)
+            site.port.listen(hindered)  # type: ignore[arg-type]
             with await connect_tcp(*listener.getsockname()) as sock:
                 sock.send(WEB)
                 await until(lambda: site.came)
-            assert starved.failures == 0
+            assert (hindered.failures, site.port.refused) == (0, 0)
 
     with caplog.at_level(logging.ERROR, "glasnost.port"):
         run(loop, scenario())
-    assert "cannot accept: Too many open files; resting" in caplog.text
+    assert caplog.messages.count("cannot accept: Cannot allocate memory; resting") == 1

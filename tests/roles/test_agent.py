@@ -16,7 +16,6 @@ from glasnost.core.wire import messages as m
 from glasnost.errors import SettingsError, Unavailable, UnknownName
 from glasnost.net import sockets
 from glasnost.net.bridge import Stream
-from glasnost.net.sockets import listen_unix
 from glasnost.net.streams import streams
 from glasnost.roles.agent import Agent, listening
 from glasnost.roles.agent import upkeep as upkeep_module
@@ -28,11 +27,13 @@ from glasnost.roles.server import Server
 from glasnost.trust import checks
 from glasnost.trust.certificates import issue_node
 from glasnost.trust.identity import Identity
-from tests.net.pairs import turns
+from tests.net.pairs import exhausted, turns
 from tests.roles.agent_lab import (
+    CODEC,
     Program,
     known_host,
     nothing_left_open,
+    readable,
     running,
     settings,
     settle,
@@ -133,37 +134,19 @@ def test_both_protocols_listen_on_one_port_that_is_free_in_both(
         asyncio.run(run())
 
 
-def test_a_local_socket_without_descriptors_rests(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listening, "_REST", 0.001)
-
-    class Exhausted:
-        """A listener that has no descriptors twice."""
-
-        def __init__(self, listener: socket.socket) -> None:
-            self.listener, self.failures = listener, 2
-
-        def fileno(self) -> int:
-            return self.listener.fileno()
-
-        def close(self) -> None:
-            self.listener.close()
-
-        def accept(self) -> tuple[socket.socket, Any]:
-            if self.failures:
-                self.failures -= 1
-                raise OSError(24, "Too many open files")
-            return self.listener.accept()
-
-    def listen(path: Path, kind: socket.SocketKind = socket.SOCK_STREAM) -> Any:
-        found = listen_unix(path, kind)
-        return Exhausted(found) if kind == socket.SOCK_SEQPACKET else found
-
-    monkeypatch.setattr(listening, "listen_unix", listen)
-
+def test_without_descriptors_a_program_is_told_so_and_the_next_is_served(tmp_path: Path) -> None:
     async def run() -> None:
         async with running(tmp_path) as agent:
+            assert agent.run is not None
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as early:
+                early.setblocking(False)
+                with exhausted():
+                    early.connect(str(agent.run / "agent.sock"))
+                    await readable(early)
+                    said = CODEC.decode(early.recv(1000))
+                assert isinstance(said, m.Failed)
+                assert (said.code, said.why) == ("busy", "this agent has no descriptors left")
+                assert early.recv(1000) == b""
             program = Program(agent)
             assert await program.ask(m.Ping(id=1)) == m.Pong(id=1)
             program.close()

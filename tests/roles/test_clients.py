@@ -16,9 +16,10 @@ import pytest
 
 from glasnost.core.wire import messages as m
 from glasnost.core.wire.header import Call
-from glasnost.errors import PathCut, Refused
+from glasnost.errors import PathCut, Refused, Unavailable
 from glasnost.roles.agent import Agent, clients, listening
 from glasnost.roles.agent import agent as agent_module
+from glasnost.roles.agent_client import AgentClient
 from glasnost.trust import checks
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.keys import new_key
@@ -384,8 +385,16 @@ def test_only_root_and_the_agents_own_user_may_ask(
         # The kernel says who is at the other end: this very user, who is not let in now.
         monkeypatch.setattr(listening, "allowed_users", lambda: frozenset({os.getuid() + 1}))
         async with connected(agent) as other:
-            with pytest.raises((PathCut, ConnectionResetError)):
-                await other.ask(m.Ping(id=1))
+            turned_away, _ = await other.receive()
+            assert isinstance(turned_away, m.Failed)
+            assert (turned_away.id, turned_away.code) == (0, "denied")
+            with pytest.raises(PathCut):
+                await other.receive()
+        assert agent.run is not None
+        with pytest.raises(
+            Unavailable, match="the agent turned us away: this agent serves its own user"
+        ):
+            await AgentClient.connect(agent.run)
 
     play(tmp_path, scenario)
 
@@ -406,7 +415,15 @@ def test_so_many_programs_may_be_connected(tmp_path: Path, monkeypatch: pytest.M
     async def scenario(agent: Agent, program: Program) -> None:
         await program.ask(m.Ping(id=1))
         async with connected(agent) as other:
-            with pytest.raises((PathCut, ConnectionResetError)):
-                await other.ask(m.Ping(id=1))
+            turned_away, _ = await other.receive()
+            assert isinstance(turned_away, m.Failed)
+            assert (turned_away.id, turned_away.code) == (0, "busy")
+            with pytest.raises(PathCut):
+                await other.receive()
+        assert agent.run is not None
+        with pytest.raises(
+            Unavailable, match="the agent turned us away: too many programs are connected"
+        ):
+            await AgentClient.connect(agent.run)
 
     play(tmp_path, scenario)

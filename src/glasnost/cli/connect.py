@@ -42,7 +42,8 @@ def through_agent(name: str, fdpass: bool = False) -> int | None:
         agent.settimeout(TIMEOUT + 5)
         try:
             name = name.encode(errors="backslashreplace").decode()  # what is no text is no name
-            send_packet(agent, m.encode(m.Dial(id=1, name=name, timeout=TIMEOUT)))
+            with contextlib.suppress(BrokenPipeError):  # it has turned us away, and said why
+                send_packet(agent, m.encode(m.Dial(id=1, name=name, timeout=TIMEOUT)))
             data, passed = receive_packet(agent)
             answer = m.Codec(m.LOCAL).decode(data)
         except TimeoutError:

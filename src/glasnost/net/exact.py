@@ -6,6 +6,7 @@ Whoever gets the socket afterwards finds everything that was sent behind the hea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections import Counter
@@ -143,6 +144,17 @@ def refuse(sock: socket.socket, code: str, why: str, peer: str = "") -> None:
     _lingering[sock] = loop
     loop.add_reader(sock.fileno(), _drop_input, sock)
     loop.call_later(LINGER, _close, sock)
+
+
+def refuse_at_once(sock: socket.socket, code: str, why: str) -> None:
+    """Say why not, and let go without lingering: for when there is nothing to keep it with. What
+    has come is read, or closing would answer it with a reset, and the sentence might be lost."""
+    note_refusal(code, why, "")
+    with contextlib.suppress(OSError):
+        answer_now(sock, header.Answer(code, why))
+        sock.shutdown(socket.SHUT_WR)
+        sock.recv(65536)
+    sock.close()
 
 
 def note_refusal(code: str, why: str, peer: str) -> None:

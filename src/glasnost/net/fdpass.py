@@ -19,6 +19,7 @@ from typing import Final
 
 from glasnost.errors import PathCut, ProtocolError
 from glasnost.net.batch import Batch
+from glasnost.net.reserve import EXHAUSTED, REST, any_left
 from glasnost.net.sockets import peer_user
 
 log = logging.getLogger("glasnost.agent")
@@ -32,7 +33,7 @@ MAX_QUEUED: Final = 256
 #: Packets read, at most, before other work gets its turn.
 _MOST: Final = 32
 _FD = struct.Struct("@i")
-#: As a number: with the module's own flags, each packet would make new ones.
+#: As a number: two flags of the module's, joined anew for each packet, took as long as reading it.
 _CUT: Final = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
 _ROOM = socket.CMSG_SPACE(4 * _FD.size)
 
@@ -62,7 +63,8 @@ def send_packet(sock: socket.socket, data: bytes, passed: socket.socket | None =
 
 
 def receive_packet(sock: socket.socket) -> tuple[bytes, socket.socket | None]:
-    """One packet. Raises `PathCut` at the end, `ProtocolError` for what no agent of ours sends."""
+    """One packet. Raises `PathCut` at the end, `ProtocolError` for what no agent of ours sends,
+    OSError (EMFILE) for one whose socket was lost because this process has no descriptors left."""
     data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
     fds: list[int] = []
     for level, kind, content in ancillary:
@@ -70,7 +72,10 @@ def receive_packet(sock: socket.socket) -> tuple[bytes, socket.socket | None]:
             whole = content[: len(content) - len(content) % _FD.size]
             fds += [fd for (fd,) in _FD.iter_unpack(whole)]
     # Nothing below may await: from here on the descriptors are ours to lose.
-    if len(fds) > 1 or flags & _CUT:
+    cut = flags & _CUT
+    if cut == socket.MSG_CTRUNC and not fds:  # there was room for it in the packet
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    if len(fds) > 1 or cut:
         for fd in fds:
             os.close(fd)
         raise ProtocolError(f"a packet with {len(fds)} descriptors (flags {flags:#x})")
@@ -115,6 +120,7 @@ class PacketConnection:
         self._on_packet, self._on_close = on_packet, on_close
         self._queue: deque[tuple[bytes, socket.socket | None]] = deque()
         self._batch = Batch(_MOST)
+        self._retry: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
         self.closed = False
@@ -135,8 +141,6 @@ class PacketConnection:
         if self._queue or not self._send_now(data, passed):
             if self._sock.fileno() < 0:  # sending has found that the end is gone
                 return False
-            if not self._queue:
-                self._loop.add_writer(self._sock.fileno(), self._writable)
             self._queue.append((data, passed))
         return True
 
@@ -146,6 +150,8 @@ class PacketConnection:
         self.closed = True
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
+        if self._retry is not None:
+            self._retry.cancel()
         self._sock.close()
         for _, passed in self._queue:
             if passed is not None:
@@ -154,22 +160,30 @@ class PacketConnection:
         self._on_close(error or PathCut("closed here"))
 
     def _send_now(self, data: bytes, passed: socket.socket | None) -> bool:
+        """Send; where that cannot be now, see to it that `_writable` is called when it may be."""
         try:
             send_packet(self._sock, data, passed)
         except BlockingIOError:
+            self._loop.add_writer(self._sock.fileno(), self._writable)
             return False
         except OSError as error:
-            if error.errno == errno.ETOOMANYREFS and passed is not None:
-                # The kernel carries no more sockets of this user's. This one is lost, which is
-                # better than the program and everything it serves.
-                log.warning("too many sockets are on their way to programs; one was dropped")
-                passed.close()
-                return self._send_now(data, None)
-            self.close(error)
+            if error.errno == errno.ETOOMANYREFS:
+                self._wait_for_takers()
+            else:
+                self._readable()  # it may have said why it goes
+                self.close(error)
             return False
         if passed is not None:
             passed.close()
         return True
+
+    def _wait_for_takers(self) -> None:
+        """The kernel carries no more sockets of this user's until programs take some (unix(7)), of
+        which nobody tells us: so try again in a moment."""
+        if self._retry is None:
+            log.warning("too many sockets are on their way to programs; the next ones wait")
+        self._loop.remove_writer(self._sock.fileno())
+        self._retry = self._loop.call_later(REST, self._writable)
 
     def _writable(self) -> None:
         while self._queue:
@@ -177,6 +191,7 @@ class PacketConnection:
             if not self._send_now(data, passed):
                 return
             self._queue.popleft()
+        self._retry = None
         self._loop.remove_writer(self._sock.fileno())
 
     def _readable(self) -> None:
@@ -187,9 +202,24 @@ class PacketConnection:
                 self._batch.ended(count)
                 return
             except (OSError, PathCut, ProtocolError) as error:
-                self.close(error)
+                if isinstance(error, OSError) and error.errno in EXHAUSTED:
+                    log.error("no descriptors are left: a connection to us was lost")
+                    self._loop.remove_reader(self._sock.fileno())
+                    self._read_again()
+                else:
+                    self.close(error)
                 return
             self._on_packet(data, passed)
             if self.closed:
                 return
         self._batch.was_full()
+
+    def _read_again(self) -> None:
+        """Take packets only while a socket can be taken out of them: until then they stay where
+        they are, and whoever sends them hears that we are busy."""
+        if self.closed:
+            return
+        if any_left():
+            self._loop.add_reader(self._sock.fileno(), self._readable)
+        else:
+            self._loop.call_later(REST, self._read_again)

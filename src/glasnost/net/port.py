@@ -21,7 +21,8 @@ import msgspec
 from glasnost.core.wire import header
 from glasnost.errors import ProtocolError
 from glasnost.net.batch import Batch
-from glasnost.net.exact import refuse
+from glasnost.net.exact import refuse, refuse_at_once
+from glasnost.net.reserve import EXHAUSTED, REST, Reserve
 from glasnost.net.sockets import address_text, tune
 
 log = logging.getLogger("glasnost.port")
@@ -35,8 +36,6 @@ MAX_HALF_OPEN_PER_SOURCE: Final = 128
 MAX_HALF_OPEN: Final = 2048
 #: Connections taken from a listener, at most, before other work gets its turn.
 _MOST: Final = 64
-#: How long a listener rests when the process has no descriptors left, seconds.
-_REST: Final = 0.1
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -108,6 +107,8 @@ class SharedPort:
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
         self._batch = Batch(_MOST)
+        self._reserve = Reserve()
+        self._starved = False
         # In the order of their deadlines, since each has the same time.
         self._callers: dict[int, _Caller] = {}
         self._sources: Counter[str] = Counter()
@@ -132,6 +133,7 @@ class SharedPort:
             self._loop.remove_reader(listener.fileno())
             listener.close()
         self._listeners.clear()
+        self._reserve.close()
         for caller in list(self._callers.values()):
             self._drop(caller)
         if self._timer is not None:
@@ -149,15 +151,29 @@ class SharedPort:
                 self._batch.ended(count)
                 return
             except OSError as error:
-                log.error("cannot accept: %s; resting", error.strerror)
-                self._loop.remove_reader(listener.fileno())
-                self._loop.call_later(_REST, self._resume, listener)
+                self._starve(listener, error)
                 return
+            self._starved = False
             self.accepted += 1
             sock.setblocking(False)  # the rest of `tune` comes from the listener
             source = address[0] if isinstance(address, tuple) else ""
             self._take(_Caller(sock, source, address_text(address), relayed=False))
         self._batch.was_full()
+
+    def _starve(self, listener: socket.socket, error: OSError) -> None:
+        """Tell who waits that there are no descriptors left, with the one kept back; whatever else
+        it is, rest for a moment. What is let go in the meantime, others may use."""
+        if not self._starved:  # each time once: a flood shall not fill the log as well
+            what = "callers are refused" if error.errno in EXHAUSTED else "resting"
+            log.error("cannot accept: %s; %s", error.strerror, what)
+        self._starved = True
+        with contextlib.suppress(OSError):  # until nobody waits, or another thread has the last one
+            for _ in range(_MOST if error.errno in EXHAUSTED else 0):
+                with self._reserve.accepted(listener) as sock:
+                    refuse_at_once(sock, "busy", "this host has no descriptors left")
+                self.refused += 1
+        self._loop.remove_reader(listener.fileno())
+        self._loop.call_later(REST, self._resume, listener)
 
     def _resume(self, listener: socket.socket) -> None:
         if listener.fileno() >= 0:

@@ -186,7 +186,7 @@ class AgentClient:
         future = asyncio.get_running_loop().create_future()
         self._asked[number] = future
         try:
-            if not self._packets.send(packet):
+            if not self._packets.send(packet) and not future.done():
                 gone = "has gone" if self._packets.closed else "takes no questions"
                 raise Unavailable(f"the agent {gone}")
             async with asyncio.timeout(timeout):
@@ -217,6 +217,10 @@ class AgentClient:
         future = self._asked.get(message.id)
         if future is not None and not future.done():
             future.set_result(message)
+        elif (
+            isinstance(message, m.Failed) and not message.id
+        ):  # it answers nothing: it turns us away
+            self._packets.close(Unavailable(f"the agent turned us away: {message.why}"))
         elif isinstance(message, m.Expected):  # whoever asked has been cancelled meanwhile
             self._packets.send(m.encode(m.Unexpect(reply=message.reply)))
 
@@ -231,7 +235,7 @@ class AgentClient:
             incoming.sock.close()
 
     def _gone(self, error: BaseException) -> None:
-        gone = "the agent has gone"
+        gone = str(error) if isinstance(error, Unavailable) else "the agent has gone"
         for future in self._asked.values():
             if not future.done():
                 future.set_exception(Unavailable(gone))

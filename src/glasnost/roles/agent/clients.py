@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import pwd
@@ -16,7 +17,7 @@ from glasnost.core.wire import messages as m
 from glasnost.core.wire import versions
 from glasnost.core.wire.grease import Grease
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable
-from glasnost.net.fdpass import MAX_PACKET, PacketConnection
+from glasnost.net.fdpass import MAX_PACKET, PacketConnection, receive_packet, send_packet
 from glasnost.net.port import Incoming
 from glasnost.net.sentences import sentence
 from glasnost.net.sockets import peer_process, peer_user
@@ -238,6 +239,15 @@ def _fitting(page: m.Listing) -> m.Listing:
         if count and size > MAX_PACKET:
             return m.Listing(records=page.records[:count], ages=page.ages[:count], more=True)
     return page
+
+
+def turn_away(sock: socket.socket, code: str, why: str) -> None:
+    """Tell a program that we do not serve it, and why. What it has asked is read first, or closing
+    would be an error to it, which it would hear of before our reason."""
+    with sock, contextlib.suppress(OSError):
+        sock.setblocking(False)
+        send_packet(sock, m.encode(m.Failed(code=code, why=why)))
+        receive_packet(sock)
 
 
 def user_name(uid: int) -> str:

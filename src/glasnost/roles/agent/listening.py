@@ -14,8 +14,9 @@ from typing import Final
 
 from glasnost.errors import SettingsError
 from glasnost.net.port import SharedPort
+from glasnost.net.reserve import EXHAUSTED, REST, Reserve
 from glasnost.net.sockets import listen_tcp, listen_unix, peer_user
-from glasnost.roles.agent.clients import allowed_users
+from glasnost.roles.agent.clients import allowed_users, turn_away
 from glasnost.settings import Settings
 
 log = logging.getLogger("glasnost.agent")
@@ -25,8 +26,6 @@ _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 #: How often the system is asked for a port that is free in both protocols: it knows only that it
 #: is free in the first, and in the second another has it perhaps once in a thousand times.
 _TRIES: Final = 5
-#: How long the local socket rests when the process has no descriptors left, seconds.
-_REST: Final = 0.1
 
 
 class Listening:
@@ -48,6 +47,7 @@ class Listening:
         self._welcome = welcome
         self._local: socket.socket | None = None
         self._paths: list[Path] = []
+        self._reserve = Reserve()
 
     def open(self) -> None:
         """Listen everywhere. Raises `SettingsError`; then `close` still has to be called."""
@@ -64,6 +64,7 @@ class Listening:
     def close(self) -> None:
         """Listen no more. Only what we have made is removed: another agent may run here."""
         self._port.close()
+        self._reserve.close()
         local, self._local = self._local, None
         if local is not None:
             asyncio.get_running_loop().remove_reader(local.fileno())
@@ -92,16 +93,19 @@ class Listening:
             return
         except OSError as error:
             log.error("cannot accept local programs: %s; resting", error.strerror)
+            if error.errno in EXHAUSTED:
+                with contextlib.suppress(OSError), self._reserve.accepted(listener) as sock:
+                    turn_away(sock, "busy", "this agent has no descriptors left")
             loop = asyncio.get_running_loop()
             loop.remove_reader(listener.fileno())
-            loop.call_later(_REST, self._resume, listener)
+            loop.call_later(REST, self._resume, listener)
             return
         user = peer_user(sock)
         if user not in allowed_users():
             log.warning("user %d may not ask this agent", user)
-            sock.close()
+            turn_away(sock, "denied", "this agent serves its own user and root")
         elif not self._welcome(sock):
-            sock.close()
+            turn_away(sock, "busy", "too many programs are connected to this agent")
 
 
 def _listen(settings: Settings, number: int) -> list[socket.socket]:
