@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin
 
 import click
 import msgspec
@@ -88,7 +88,7 @@ def settings() -> str:
             line += f"; `GLASNOST_{name.upper()}`"
         parts += [f"## {name}", line, text]
     for name, table in tables().items():
-        parts += [f"## [[{name}]]", _prose(inspect.getdoc(table) or "")]
+        parts += [f"## {name}", _prose(inspect.getdoc(table) or "")]
         rows = ["| | | | |", "| --- | --- | --- | --- |"]
         for key, kind, default, text in _fields(table.__name__):
             says = f"by default `{default}`" if default else "required"
@@ -98,12 +98,14 @@ def settings() -> str:
 
 
 def tables() -> dict[str, type[msgspec.Struct]]:
-    """The settings that are tables of their own, ``[[networks]]``, and what one of them is."""
+    """The settings that are tables of their own, ``[[networks]]`` or ``[knocks.NAME]``, and what
+    one of them is."""
     found = {}
     for field in msgspec.structs.fields(glasnost.settings.Settings):
         for inner in get_args(field.type):
             if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-                found[field.name] = inner
+                named = get_origin(field.type) is dict
+                found[f"[{field.name}.NAME]" if named else f"[[{field.name}]]"] = inner
     return found
 
 

@@ -35,7 +35,7 @@ from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.server import Server, StreamHandler
 from glasnost.settings import Settings, home_directory, load_settings, run_directory
-from glasnost.stages import TRAITS, Means
+from glasnost.stages import Means, traits
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
@@ -181,7 +181,7 @@ class Node:
             agent.expect,
             socket_owners=allowed_users(),
             socket_directories=frozenset({str(self._run.resolve())}),
-            proxies=self._settings.logins(),
+            settings=self._settings,
         )
 
     async def explain(self, name: str) -> Plan:
@@ -197,7 +197,7 @@ class Node:
             self._settings.policy(),
             known.history,
             known.now(),
-            kinds=TRAITS,
+            kinds=traits(self._settings),
         )
 
     async def query(

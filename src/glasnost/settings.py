@@ -29,8 +29,13 @@ FOUND = "found"
 #: Bytes of a user or password at a proxy (RFC 1929 has one byte for their length).
 MAX_LOGIN = 255
 
+#: Ports of one knock: what any firewall asks for, and no port scan.
+MAX_KNOCKS = 32
+#: The longest that a knock may wait at one port, seconds: a connect has 15 for everything.
+MAX_KNOCK_TIME = 5.0
+
 #: Settings that are tables, and have no variable.
-TABLES = frozenset({"networks", "exits", "proxies", "costs"})
+TABLES = frozenset({"networks", "exits", "proxies", "knocks", "costs"})
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +113,36 @@ class ProxySetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SettingsError(f"cannot read {self.password_file}: {why}") from None
 
 
+class KnockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``[knocks.NAME]``: what a firewall wants to see before it lets us in."""
+
+    #: The ports, in order: `["7000/tcp", "8000/udp"]`.
+    ports: tuple[str, ...]
+    #: Seconds after each, so that they arrive in this order; and after the last, so that the
+    #: firewall is done.
+    delay: float = 0.05
+    wait: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.ports) <= MAX_KNOCKS:
+            raise ValueError(f"a knock is at 1 to {MAX_KNOCKS} ports, not {len(self.ports)}")
+        self.sequence()
+        if not (0 <= self.delay <= MAX_KNOCK_TIME and 0 <= self.wait <= MAX_KNOCK_TIME):
+            raise ValueError(f"a knock's delay and wait are from 0 to {MAX_KNOCK_TIME:g} seconds")
+
+    def sequence(self) -> list[tuple[int, str]]:
+        """Ports with their protocols, ``tcp`` or ``udp``."""
+        return [_port_of(text) for text in self.ports]
+
+
+def _port_of(text: str) -> tuple[int, str]:
+    number, _, protocol = text.partition("/")
+    digits = number.isascii() and number.isdecimal()
+    if not digits or not 0 < int(number) < 65536 or protocol not in ("tcp", "udp"):
+        raise ValueError(f'a port to knock at is written "7000/tcp" or "8000/udp", not {text!r}')
+    return int(number), protocol
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every setting; docs/reference/settings.md is made from here."""
 
@@ -139,6 +174,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     exits: tuple[ExitSetting, ...] = ()
     #: Logins at proxies.
     proxies: tuple[ProxySetting, ...] = ()
+    #: What is done where a route says ``knock:NAME``: `[knocks.fw-7]`.
+    knocks: dict[str, KnockSetting] = {}
     #: Networks whose routes are tried first, in order; "*" at the end stands for any end.
     prefer: tuple[str, ...] = ()
     #: Networks whose routes are tried last.
@@ -204,10 +241,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             relay=self.relay,
             meet=self.meet,
         )
-
-    def logins(self) -> dict[str, ProxySetting]:
-        """The logins at proxies, by the text of the stage that leads to each."""
-        return {proxy.at: proxy for proxy in self.proxies}
 
     def enables(self, protocol: str) -> bool | Literal["auto"]:
         """The setting of one IP protocol."""

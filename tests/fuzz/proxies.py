@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from glasnost.core.address import Landing, Route
 from glasnost.core.routes import Exit, Path
 from glasnost.errors import GlasnostError
-from glasnost.settings import ProxySetting
+from glasnost.settings import ProxySetting, Settings
 from glasnost.stages import KINDS, Means, Step
 from tests.fuzz.parser import Parser, chunks, mutated
 
 _AT = "ip4:198.51.100.4:1080"
-_MEANS = Means(proxies={_AT: ProxySetting(_AT, "ann", "pass")})
+_MEANS = Means(settings=Settings(proxies=(ProxySetting(_AT, "ann", "pass"),)))
 _SOCKS = [
     b"\5\0" + b"\5\0\0\1" + bytes(6) + b"tail",
     b"\5\2" + b"\1\0" + b"\5\0\0\4" + bytes(18) + b"tail",

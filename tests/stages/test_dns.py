@@ -12,8 +12,8 @@ import pytest
 from glasnost.core.address import Address, Landing, Route
 from glasnost.core.routes import Exit, Path, Target, Vantage, plan
 from glasnost.errors import StageFailed
+from glasnost.net.sockets import MAX_ADDRESSES
 from glasnost.stages import TRAITS, Means
-from glasnost.stages.dns import MAX_ADDRESSES
 from glasnost.stages.walk import walk
 from tests.stages.crossing import play
 

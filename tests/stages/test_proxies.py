@@ -14,13 +14,13 @@ import pytest
 
 from glasnost.core.address import Stage
 from glasnost.errors import ProtocolError, Refused, SettingsError, TrustError
-from glasnost.settings import ProxySetting
+from glasnost.settings import ProxySetting, Settings
 from glasnost.stages import KINDS, Means, Step
 from glasnost.stages.http_connect import MAX_HEAD
 from tests.stages.crossing import never, path, play
 
 PROXY = "ip4:198.51.100.4:1080"
-LOGIN = Means(proxies={PROXY: ProxySetting(PROXY, "ann", "pass word")})
+LOGIN = Means(settings=Settings(proxies=(ProxySetting(PROXY, "ann", "pass word"),)))
 NONE = Means()
 #: What the far side says first, right behind the proxy's last answer: it is the stream's.
 TAIL = b"SSH-2.0-first"

@@ -64,7 +64,7 @@ async def _join(home: Path, settings: Settings, token: JoinToken) -> None:
         "the pool's authority",
         Target(Address.parse(token.authority)),
         vantage_of(read_host(), settings),
-        Means(proxies=settings.logins()),
+        Means(settings=settings),
         as_socket,
         lambda sock: sock.close(),
         policy=settings.policy(),

@@ -107,6 +107,37 @@ def _resolve(ready: asyncio.Future[None]) -> None:
         ready.set_result(None)
 
 
+#: Addresses of one name that are used: names of large services have some, and a name that has
+#: hundreds must not make us connect to them all.
+MAX_ADDRESSES: Final = 8
+
+
+async def look_up(name: str, protocol: str) -> list[str]:
+    """The addresses of a host name, of one protocol, best first. Raises OSError where there are
+    none."""
+    family = socket.AF_INET6 if protocol == "ip6" else socket.AF_INET
+    found = await asyncio.get_running_loop().getaddrinfo(
+        name, None, family=family, type=socket.SOCK_STREAM
+    )
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))[:MAX_ADDRESSES]
+
+
+def knock(host: str, port: int, protocol: str, source: str | None = None) -> None:
+    """One packet to a port: a connection's first, or an empty datagram. Whether anything comes
+    back is not waited for. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(family, kind) as sock:
+        sock.setblocking(False)
+        if source is not None:
+            sock.bind((source, 0))
+        if protocol == "tcp":
+            with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+                sock.connect(_target(host, port))
+        else:
+            sock.sendto(b"", _target(host, port))
+
+
 async def connect_host(host: str, port: int) -> socket.socket:
     """A TCP connection to an ordinary program's address, or to a host name of the ordinary kind:
     one address after the other, as such programs do."""

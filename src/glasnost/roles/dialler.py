@@ -21,7 +21,7 @@ from glasnost.errors import ConnectFailed, GlasnostError, StageFailed, Unavailab
 from glasnost.net.race import ATTEMPT_DELAY, Failure, Lost, Won, race
 from glasnost.net.sentences import sentence
 from glasnost.roles.experience import Experience
-from glasnost.stages import TRAITS, Means
+from glasnost.stages import Means, traits
 from glasnost.stages.shared import SharedChannels
 from glasnost.stages.walk import walk
 
@@ -85,7 +85,8 @@ async def connect(
     """
     started = _clock()
     known = experience or Experience()
-    considered = plan(vantage, target, policy or Policy(), known.history, known.now(), kinds=TRAITS)
+    kinds = traits(means.settings)
+    considered = plan(vantage, target, policy or Policy(), known.history, known.now(), kinds=kinds)
     if considered.candidates:
         delay = known.delay(considered.candidates[0], delay)
     shared = SharedChannels()

@@ -23,7 +23,7 @@ from glasnost.core.address.stage import Stage
 from glasnost.core.routes.path import Crossing, Path
 from glasnost.core.routes.traits import Traits
 from glasnost.errors import GlasnostError, TrustError
-from glasnost.settings import ProxySetting
+from glasnost.settings import Settings
 from glasnost.stages.shared import SharedChannels
 from glasnost.trust.credentials import Credentials
 
@@ -50,8 +50,8 @@ class Means:
     ``credentials`` are what brokers are shown (None: not enrolled), ``expect`` registers a reply
     name for so many seconds, ``timeout`` bounds the waiting for any one answer, in seconds,
     ``socket_owners`` are the users whose unix sockets are trusted, ``socket_directories`` where
-    they may lie. ``proxies`` are logins, by the text of the stage that leads to the proxy.
-    ``shared`` are the channels of the paths that are tried together.
+    they may lie. ``settings`` hold what stages name: logins, knocks and the like. ``shared`` are
+    the channels of the paths that are tried together.
     """
 
     credentials: Credentials | None = None
@@ -59,7 +59,7 @@ class Means:
     timeout: float = 10.0
     socket_owners: frozenset[int] = frozenset()
     socket_directories: frozenset[str] = frozenset()
-    proxies: Mapping[str, ProxySetting] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     shared: SharedChannels | None = None
 
 
@@ -93,14 +93,22 @@ class Step:
         return crossing
 
     @property
+    def destination(self) -> Stage:
+        """The next origin stage: what a prelude is about."""
+        following = range(self.index + 1, len(self.path.route.stages))
+        stages = (self.path.stage(index) for index in following)
+        return next(one for one in stages if one.kind in KNOWN and KNOWN[one.kind].protocols)
+
+    @property
     def login(self) -> tuple[str, str] | None:
         """User and password for the proxy that is talked with: it stands where the last origin
         before this stage leads. Raises `SettingsError`."""
         for index in range(self.index - 1, self.path.first - 1, -1):
             stage = self.path.stage(index)
             if stage.kind in KNOWN and KNOWN[stage.kind].protocols:
-                proxy = self.means.proxies.get(str(stage))
-                return None if proxy is None else proxy.login()
+                at = str(stage)
+                logins = (one.login() for one in self.means.settings.proxies if one.at == at)
+                return next(logins, None)
         return None
 
     @property
@@ -120,16 +128,23 @@ def no_login(login: tuple[str, str] | None) -> TrustError:
     return TrustError("the proxy does not accept our user and password")
 
 
+#: Why a stage cannot be crossed with these settings, or None.
+Check = Callable[[Stage, Settings], str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A stage kind, as the table of kinds holds it. ``deed`` is what crossing it begins with, in a
     word or two, for whoever times it; empty: it says by `Step.doing`. ``onward`` is what a proxy
-    has: it is given the origin stage that follows, and the stream to the proxy."""
+    has: it is given the origin stage that follows, and the stream to the proxy. ``check`` says why
+    a stage cannot be crossed with these settings, or None; where no settings are at hand, all
+    that is named in them is taken to exist."""
 
     traits: Traits
     cross: Callable[[Step, socket.socket | None], Awaitable[socket.socket | None]]
     deed: str = "cross"
     onward: Callable[[Step, socket.socket], Awaitable[socket.socket]] | None = None
+    check: Check | None = None
 
     def __post_init__(self) -> None:
         assert (self.onward is None) == (not self.traits.onward), "what goes onward says how"

@@ -7,21 +7,15 @@ the proxy that looks the name up.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import socket
-from typing import Final
 
 from glasnost.core.routes.traits import EITHER, Traits
 from glasnost.errors import Unavailable
 from glasnost.net import race
 from glasnost.net.sentences import sentence
-from glasnost.net.sockets import connect_tcp
+from glasnost.net.sockets import connect_tcp, look_up
 from glasnost.stages.base import Kind, Step
-
-#: Addresses of one name that are tried: names of large services have some, and a name that has
-#: hundreds must not make us connect to them all.
-MAX_ADDRESSES: Final = 8
 
 
 async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
@@ -29,7 +23,7 @@ async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
     assert sock is None, "an origin stage opens its own socket"
     name, port = step.stage.args
     way_out = step.path.exit
-    addresses = await _look_up(name, way_out.lands.protocol)
+    addresses = await look_up(name, way_out.lands.protocol)
     step.doing("connect")
     attempts = [
         functools.partial(connect_tcp, address, int(port), way_out.source) for address in addresses
@@ -40,15 +34,6 @@ async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
         told = [f"{addresses[one.index]}: {sentence(one.error)}" for one in lost.failures]
         raise Unavailable("; ".join(told)) from None
     return won.result
-
-
-async def _look_up(name: str, protocol: str) -> list[str]:
-    """Its addresses of one protocol, best first. Raises OSError where there are none."""
-    family = socket.AF_INET6 if protocol == "ip6" else socket.AF_INET
-    found = await asyncio.get_running_loop().getaddrinfo(
-        name, None, family=family, type=socket.SOCK_STREAM
-    )
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))[:MAX_ADDRESSES]
 
 
 DNS = Kind(Traits(role="origin", protocol=EITHER), cross, "look up")

@@ -76,7 +76,7 @@ class Dialling:
             expect,
             socket_owners=allowed_users(),
             socket_directories=self._directories,
-            proxies=self._settings.logins(),
+            settings=self._settings,
         )
 
     def address_of(self, service: str, text: str) -> Address:
