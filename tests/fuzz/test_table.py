@@ -35,6 +35,7 @@ EXEMPT = {
     "glasnost.cli.route.parse": "a command: one call of _read",
     "glasnost.core.address.literals._rfc5952": "writes an address that `ipaddress` has read",
     "glasnost.core.routes.rfc6724._ip4_value": "of an address that `ipaddress` has read",
+    "glasnost.net.fdpass.PacketConnection._read_again": "asks the loop to call _readable again",
     "glasnost.net.interfaces.read_host": "what psutil says of this host",
     "glasnost.net.sockets._peer": "what the kernel says of a socket",
     "glasnost.net.tls.TlsTransport._read": "OpenSSL reads; its bytes come by data_received",
