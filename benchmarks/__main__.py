@@ -12,14 +12,32 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import addresses, dialback, matching, planning, port, records, relay
+from benchmarks import (
+    addresses,
+    dialback,
+    idle,
+    matching,
+    planning,
+    port,
+    records,
+    relay,
+)
 from benchmarks.figures import HEAD, Figure
 from glasnost.cli.output import table
 
 #: Each has a ``measure()`` that gives its figures. In the order in which they run.
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (addresses, matching, planning, port, dialback, relay, records)
+    for module in (
+        addresses,
+        matching,
+        planning,
+        port,
+        dialback,
+        idle,
+        relay,
+        records,
+    )
 }
 OUT = Path("build/bench.json")
 
