@@ -115,6 +115,12 @@ async def tls_pair(accepted: bool = True) -> tuple[TlsTransport, TlsTransport]:
     return client, server
 
 
+async def ended(*transports: TlsTransport) -> None:
+    for transport in transports:
+        transport.abort()
+    await turns()
+
+
 @dataclass
 class Streams:
     reader: asyncio.StreamReader
