@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -106,9 +104,7 @@ def run_callers(pipe: Connection, pool: Pool, port: int, count: int) -> None:
     _run(lambda: _keep(pipe, connect, count))
 
 
-async def _keep(
-    pipe: Connection, connect: Callable[[int], Awaitable[object]], count: int
-) -> None:
+async def _keep(pipe: Connection, connect: Callable[[int], Awaitable[object]], count: int) -> None:
     """Make so many connections, and hold them."""
     numbers, held = iter(range(count)), []
 

@@ -308,7 +308,10 @@ PARSERS = [
     ),
     Parser(
         "before TLS, as client",
-        ("glasnost.net.tls.TlsTransport.data_received",),
+        (
+            "glasnost.net.tls.TlsTransport.data_received",
+            "glasnost.net.tls_engine.Engine._gather_answer",
+        ),
         functools.partial(check_tls, False),
         st.binary(max_size=60) | mutated([*ANSWERS, _SERVER_HELLO]),
         seeds=lambda: [*ANSWERS, _SERVER_HELLO],

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from glasnost.net.tls import tls_sentence
+from glasnost.net.tls_engine import tls_sentence
 
 SENTENCES = [
     ("TLSV1_ALERT_UNKNOWN_CA", "the peer ended the handshake: unknown ca"),

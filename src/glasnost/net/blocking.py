@@ -9,7 +9,8 @@ import ssl
 
 from glasnost.core.wire import header
 from glasnost.errors import PathCut, ProtocolError, Refused, TrustError
-from glasnost.net.tls import HANDSHAKE_TIMEOUT, tls_sentence
+from glasnost.net.tls import HANDSHAKE_TIMEOUT
+from glasnost.net.tls_engine import tls_sentence
 
 
 async def secure_blocking(

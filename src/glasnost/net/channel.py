@@ -59,6 +59,34 @@ class Channel(asyncio.Protocol):
     ``version`` is what both ends speak.
     """
 
+    # There are as many as targets, and most of them idle.
+    __slots__ = (
+        "_asked",
+        "_codec",
+        "_doubted",
+        "_due",
+        "_error",
+        "_frames",
+        "_grease",
+        "_greased",
+        "_heard",
+        "_held",
+        "_ids",
+        "_keep_alive",
+        "_local",
+        "_loop",
+        "_on_close",
+        "_on_message",
+        "_paused",
+        "_silence",
+        "_timer",
+        "_transport",
+        "closed",
+        "observed",
+        "peer",
+        "version",
+    )
+
     def __init__(
         self,
         transport: TlsTransport,
@@ -84,7 +112,8 @@ class Channel(asyncio.Protocol):
         self._frames = FrameReader()
         self._grease = Grease()
         self._greased = 0  # the number of the message that nobody knows, once it is sent
-        self._held: deque[bytes] = deque()  # frames that came before we paused
+        # Frames that came before we paused; there is none while there are none: it takes 700 bytes.
+        self._held: deque[bytes] | None = None
         self._paused = False
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Message]] = {}
@@ -171,6 +200,7 @@ class Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
         try:
+            self._held = self._held or deque()
             self._held += self._frames.feed(data)
         except ProtocolError as error:
             self._blame(error)
@@ -188,6 +218,8 @@ class Channel(asyncio.Protocol):
                 self._receive(self._codec.decode(self._held.popleft()))
             except ProtocolError as error:
                 self._blame(error)
+        if not self._held:
+            self._held = None
 
     def _blame(self, error: ProtocolError) -> None:
         log.warning("%s: %s", self.peer, error)

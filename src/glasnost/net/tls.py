@@ -2,23 +2,21 @@
 
 Why not asyncio's own: it holds ten times the memory while idle (design, section 9), it cannot
 half-close, and it loses the bytes of a refusal that arrives in place of the handshake. This one
-drives an `ssl.SSLObject` over memory buffers, and knows two things of Glasnost: an `Answer` in
-the clear where the server's hello was expected is a refusal, and the first byte from the server
-inside TLS is its status (core/wire/header.py).
+drives an engine (tls_engine.py), and sees to order, ends and back-pressure.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import socket
 import ssl
 from typing import Any, Final, cast
 
 from glasnost.core.wire import header
-from glasnost.errors import PathCut, ProtocolError, Refused, TrustError
+from glasnost.errors import GlasnostError, PathCut, TrustError
 from glasnost.net.sockets import adopt
+from glasnost.net.tls_engine import Engine
 
 #: A handshake is two round trips and a few milliseconds of arithmetic; 10 s survive two lost
 #: packets on a slow line and bound what a stranger can keep open.
@@ -26,8 +24,6 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 #: How long a server waits, after it has refused, for the client to close first: one lost packet
 #: and its repetition. See `TlsTransport.linger`.
 LINGER: Final = 2.0
-#: How many decrypted bytes are gathered before the application is called once for all of them.
-_READ_SIZE: Final = 256 * 1024
 
 
 class TlsTransport(asyncio.Transport, asyncio.Protocol):
@@ -38,24 +34,36 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     our certificate, or `PathCut`.
     """
 
+    __slots__ = (
+        "_app",
+        "_closing",
+        "_ended_here",
+        "_engine",
+        "_entering",
+        "_eof_sent",
+        "_eof_told",
+        "_error",
+        "_lingering",
+        "_lost",
+        "_paused",
+        "_raw",
+        "_server_side",
+        "established",
+        "extra",
+    )
+
     def __init__(self, context: ssl.SSLContext, server_side: bool, server_name: str | None) -> None:
         super().__init__()
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name
-        )
+        self._engine = Engine(context, server_side, server_name)
         self._server_side = server_side
         loop = asyncio.get_running_loop()
         self.established: asyncio.Future[None] = loop.create_future()
-        self._gone: asyncio.Future[None] = loop.create_future()  # the socket is closed
+        self._entering: asyncio.Future[None] | None = None  # who waits for the server's status
+        self._lingering: asyncio.Future[None] | None = None  # who waits for the socket's end
+        self._lost = False  # the socket is closed
         self._raw: asyncio.Transport | None = None
         self._app: asyncio.Protocol | None = None
-        self._status: bytearray | None = None if server_side else bytearray()
-        self._in_clear = bytearray()  # a refusal that stands where the handshake should
-        self._secured = False
-        self._pending = bytearray()  # decrypted, not delivered
         self._paused = True
-        self._finished = False  # the peer said its proper end
         self._eof_told = False
         self._eof_sent = False
         self._closing = False  # nothing is sent any more
@@ -74,19 +82,15 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return  # we linger: nobody takes it any more
-        if not self._secured:
-            if not self._server_side and self._is_refusal(data):
-                return
-            self._incoming.write(data)
-            self._handshake()
+        if self._engine.secured:
+            self._read(data)
         else:
-            self._incoming.write(data)
-            self._read()
+            self._handshake(data)
 
     def eof_received(self) -> bool:
         if self._closing:
             return False
-        if not self._finished:
+        if not self._engine.finished:
             self._fail(PathCut("the stream ended without its proper end: the path was cut"))
         return True  # the application decides when this side closes
 
@@ -95,8 +99,9 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if exc is not None:
             self._error = self._error or PathCut(_cut(exc))
         self._settle(self._error or PathCut(_cut(exc)))
-        if not self._gone.done():
-            self._gone.set_result(None)
+        self._lost = True
+        if self._lingering is not None and not self._lingering.done():
+            self._lingering.set_result(None)
         self._tell_lost()
 
     def pause_writing(self) -> None:
@@ -107,85 +112,60 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._app is not None:
             self._app.resume_writing()
 
-    def _is_refusal(self, data: bytes) -> bool:
-        """Gather an `Answer` that came instead of a handshake; True once one has begun."""
-        if not self._in_clear and data[:1] != header.MAGIC[:1]:
-            return False
-        self._in_clear += data
-        self._fail_if_answered(self._in_clear)
-        return True
-
-    def _fail_if_answered(self, data: bytearray) -> None:
-        """End with the server's reason, once all of it is here."""
+    def _handshake(self, data: bytes = b"") -> None:
         try:
-            answer = header.answer_in(bytes(data))
-        except ProtocolError as error:
-            self._fail(error)
-            return
-        if answer is not None:
-            self._fail(Refused(answer.code or "refused", answer.why))
-
-    def _handshake(self) -> None:
-        try:
-            self._ssl.do_handshake()
-        except ssl.SSLWantReadError:
-            self._flush()
-            return
-        except ssl.SSLError as error:
+            self._engine.handshake(data)
+        except GlasnostError as error:
             self._flush()  # the alert that tells the peer why
-            self._fail(TrustError(tls_sentence(error)), linger=self._server_side)
+            self._fail(error, linger=self._server_side and isinstance(error, TrustError))
             return
         self._flush()
-        self._secured = True
+        if not self._engine.secured:
+            return
         if not self.established.done():
             self.established.set_result(None)
         self._read()
 
-    def _read(self) -> None:
+    def _read(self, data: bytes = b"") -> None:
         """Decrypt what is here and deliver it, until there is no more or nobody takes it."""
         more = True
         while more:
             try:
-                more = self._decrypt()
-            except ssl.SSLError as error:
+                more = self._engine.decrypt(data)
+            except GlasnostError as error:
+                self._error = self._error or error
                 self._deliver()
-                self._fail(TrustError(tls_sentence(error)))
+                self._fail(error)
                 return
+            data = b""
             self._flush()  # key updates answer themselves
+            if not self._is_let_in():
+                return
             self._deliver()
             if self._app is None or self._paused or self._ended_here:
                 break
-        if self._app is None and (self._pending or self._finished):
+        if self._app is None and (self._engine.plain or self._engine.finished):
             self._read_socket(False)  # until `attach`: what comes early must not fill the memory
 
-    def _decrypt(self) -> bool:
-        """Gather decrypted bytes; whether there may be more when there are enough."""
-        while len(self._pending) < _READ_SIZE:
-            try:
-                data = self._ssl.read(65536)
-            except ssl.SSLWantReadError:
-                return False
-            except ssl.SSLZeroReturnError:  # what OpenSSL says once both ends have ended
-                data = b""
-            if not data:
-                self._finished = True
-                return False
-            self._pending += data
+    def _is_let_in(self) -> bool:
+        if not self._engine.let_in:
+            if self._engine.finished:
+                self._fail(PathCut("the server ended the connection before it let us in"))
+            return False
+        if self._entering is not None and not self._entering.done():
+            self._entering.set_result(None)
         return True
 
     def _deliver(self) -> None:
-        if not self._takes():
-            return
-        if self._pending and self._status is not None:
-            self._strip_status()
-        if self._pending and self._takes():
-            data = bytes(self._pending)
-            self._pending.clear()
+        plain = self._engine.plain
+        if plain and self._takes():
+            data = bytes(plain)
+            plain.clear()
             assert self._app is not None
             self._app.data_received(data)
-        if self._error is not None or self._pending or not self._takes():
+        if self._error is not None or plain or not self._takes():
             return
-        if self._finished and not self._eof_told:
+        if self._engine.finished and not self._eof_told:
             self._tell_eof()
 
     def _takes(self) -> bool:
@@ -193,9 +173,6 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def _tell_eof(self) -> None:
         self._eof_told = True
-        if self._status is not None:
-            self._fail(PathCut("the server ended the connection before it let us in"))
-            return
         assert self._app is not None
         if not self._app.eof_received():
             self.close()
@@ -205,29 +182,16 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             app, self._app = self._app, None
             app.connection_lost(self._error)  # type: ignore[arg-type]
 
-    def _strip_status(self) -> None:
-        """Take the server's status off the front of the stream, or fail with its reason."""
-        assert self._status is not None
-        if not self._status and self._pending[:1] == header.ACCEPTED:
-            del self._pending[:1]
-            self._status = None
-            if isinstance(self._app, _Entering):
-                self._app.entered()
-                self._app = None
-            return
-        self._status += self._pending
-        self._pending.clear()
-        self._fail_if_answered(self._status)
-
     def _flush(self) -> None:
-        if self._outgoing.pending and self._raw is not None:
-            self._raw.write(self._outgoing.read())
+        if self._raw is not None and (data := self._engine.take_outgoing()):
+            self._raw.write(data)
 
     def _settle(self, error: BaseException) -> None:
-        """The handshake has failed, if it was not over."""
-        if not self.established.done():
-            self.established.set_exception(error)
-            self.established.exception()  # its reader may be gone already
+        """What is waited for has failed, if it was not over."""
+        for waited in (self.established, self._entering):
+            if waited is not None and not waited.done():
+                waited.set_exception(error)
+                waited.exception()  # its reader may be gone already
 
     def _fail(self, error: BaseException, linger: bool = False) -> None:
         self._error = self._error or error
@@ -263,15 +227,17 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if not self._paused:
             self._read_socket(True)
             self._read()
-        if self._gone.done():
+        if self._lost:
             asyncio.get_running_loop().call_soon(self._tell_lost)
 
     async def let_in(self) -> None:
         """Wait for the server's status, where nobody is attached who would hear what it says.
         Raises what an application's ``connection_lost`` would get."""
-        entering = _Entering()
-        self.attach(entering)
-        await entering.done
+        if self._error is not None or self._closing:
+            raise self._error or PathCut("the connection was closed")
+        if not self._engine.let_in:
+            self._entering = asyncio.get_running_loop().create_future()
+            await self._entering
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._app = cast(asyncio.Protocol, protocol)
@@ -285,13 +251,13 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             return self.extra[name]
         match name:
             case "ssl_object":
-                return self._ssl
+                return self._engine.ssl
             case "peercert":
-                return self._ssl.getpeercert()
+                return self._engine.ssl.getpeercert()
             case "alpn_protocol":
-                return self._ssl.selected_alpn_protocol()
+                return self._engine.ssl.selected_alpn_protocol()
             case "cipher":
-                return self._ssl.cipher()
+                return self._engine.ssl.cipher()
             case "sslcontext":
                 return default  # asyncio's streams take this as "cannot half-close": we can
         return self._raw.get_extra_info(name, default) if self._raw is not None else default
@@ -317,12 +283,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             return
         if self._eof_sent:
             raise RuntimeError("Cannot call write() after write_eof()")
-        view = memoryview(data).cast("B")
         try:
-            while view:
-                view = view[self._ssl.write(view) :]
-        except ssl.SSLError as error:
-            self._fail(TrustError(tls_sentence(error)))
+            self._engine.encrypt(memoryview(data).cast("B"))
+        except TrustError as error:
+            self._fail(error)
             return
         self._flush()
 
@@ -337,17 +301,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._closing or self._eof_sent:
             return
         self._eof_sent = True
-        self._take_all()
-        with contextlib.suppress(ssl.SSLError):
-            self._ssl.unwrap()
+        self._engine.end()
         self._flush()
-
-    def _take_all(self) -> None:
-        """Decrypt everything held: OpenSSL refuses data that it meets while it shuts down. It is
-        no more than one reading of the socket, and `_READ_SIZE` before that."""
-        with contextlib.suppress(ssl.SSLError):
-            while data := self._ssl.read(65536):
-                self._pending += data
 
     def get_write_buffer_size(self) -> int:
         return self._raw.get_write_buffer_size() if self._raw is not None else 0
@@ -391,24 +346,11 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         and a client that is still writing then loses what we have said last.
         """
         try:
-            await asyncio.wait({self._gone}, timeout=LINGER)
+            if not self._lost:
+                self._lingering = asyncio.get_running_loop().create_future()
+                await asyncio.wait({self._lingering}, timeout=LINGER)
         finally:
             self.abort()
-
-
-class _Entering(asyncio.Protocol):
-    """Stands where the application will, until the server has let us in."""
-
-    def __init__(self) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def entered(self) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        if not self.done.done():
-            self.done.set_exception(exc or PathCut("the connection was closed"))
 
 
 async def secure(
@@ -444,16 +386,6 @@ async def secure(
             raise TimeoutError(f"no TLS handshake within {timeout:g} s") from None
         raise
     return transport
-
-
-def tls_sentence(error: ssl.SSLError) -> str:
-    """OpenSSL's reason as a sentence: ``certificate verify failed: ...``."""
-    detail = getattr(error, "verify_message", "")
-    reason = (error.reason or str(error)).replace("_", " ").lower()
-    # SSLV3_ALERT_CERTIFICATE_EXPIRED, TLSV1_ALERT_UNKNOWN_CA, TLSV13_ALERT_...
-    if alert := re.fullmatch(r"(?:sslv3|tlsv1|tlsv13) alert (.+)", reason):
-        return f"the peer ended the handshake: {alert[1]}"
-    return f"TLS: {reason}: {detail}" if detail else f"TLS: {reason}"
 
 
 def _cut(exc: BaseException | None) -> str:

@@ -28,6 +28,8 @@ class FrameReader:
     2
     """
 
+    __slots__ = ("_buffer", "_limit")
+
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self._limit = limit
         self._buffer = bytearray()

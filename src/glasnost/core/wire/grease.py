@@ -45,6 +45,8 @@ def unknown_message(id: int) -> bytes:
 class Grease:
     """Greases what one connection sends."""
 
+    __slots__ = ("_sent",)
+
     def __init__(self) -> None:
         self._sent = 0
 
