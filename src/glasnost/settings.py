@@ -35,7 +35,7 @@ MAX_KNOCKS = 32
 MAX_KNOCK_TIME = 5.0
 
 #: Settings that are tables, and have no variable.
-TABLES = frozenset({"networks", "exits", "proxies", "knocks", "costs"})
+TABLES = frozenset({"networks", "exits", "proxies", "knocks", "sockets", "costs"})
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,6 +174,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     exits: tuple[ExitSetting, ...] = ()
     #: Logins at proxies.
     proxies: tuple[ProxySetting, ...] = ()
+    #: Where unix sockets that routes name may lie, beside our own, and who owns them there:
+    #: {"/run/postgresql" = "postgres", "@backup-*" = "root"} is a directory and abstract names.
+    sockets: dict[str, str] = {}
     #: What is done where a route says ``knock:NAME``: `[knocks.fw-7]`.
     knocks: dict[str, KnockSetting] = {}
     #: Networks whose routes are tried first, in order; "*" at the end stands for any end.

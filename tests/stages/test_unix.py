@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
-from glasnost.errors import Refused
+from glasnost.errors import Refused, SettingsError
 from glasnost.net.sockets import listen_unix
+from glasnost.settings import Settings
 from glasnost.stages import Means
 from tests.stages.crossing import cross, play
 
@@ -47,7 +49,7 @@ def test_a_path_elsewhere_is_not_followed(tmp_path: Path, name: str) -> None:
     async def scenario() -> None:
         (tmp_path / "ours").mkdir()
         with listen_unix(tmp_path / name):
-            with pytest.raises(Refused, match="no directory that our settings allow") as caught:
+            with pytest.raises(Refused, match="nowhere that .* the settings allow") as caught:
                 await cross(route(tmp_path / name), means=means(tmp_path))
         assert caught.value.code == "forbidden"
 
@@ -88,5 +90,42 @@ def test_a_socket_that_is_not_there_and_a_path_that_can_be_none(tmp_path: Path) 
     async def scenario() -> None:
         with pytest.raises(FileNotFoundError):
             await cross(route(tmp_path / "ours" / "gone.sock"), means=means(tmp_path))
+
+    play(scenario)
+
+
+OWN = pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_settings_allow_further_directories_to_their_owners(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with listen_unix(tmp_path / "db" / "s.5432"):
+            (tmp_path / "link").symlink_to(tmp_path / "db")
+            allowed = Means(settings=Settings(sockets={str(tmp_path / "link"): OWN}))
+            with await cross(route(tmp_path / "db" / "s.5432"), means=allowed):
+                pass
+            theirs = Means(settings=Settings(sockets={str(tmp_path / "db"): "nobody"}))
+            with pytest.raises(PermissionError, match="whom we do not ask"):
+                await cross(route(tmp_path / "db" / "s.5432"), means=theirs)
+            missing = Means(settings=Settings(sockets={str(tmp_path / "db"): "no.such.user"}))
+            with pytest.raises(SettingsError, match=r"there is no user no\.such\.user"):
+                await cross(route(tmp_path / "db" / "s.5432"), means=missing)
+
+    play(scenario)
+
+
+def test_abstract_names_that_settings_allow_are_followed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        name = f"glasnost-test-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"\0{name}")
+            listener.listen()
+            to = f"host.4f2a91/unix:@{name}"
+            with await cross(to, means=Means(settings=Settings(sockets={"@glasnost-*": OWN}))):
+                pass
+            with pytest.raises(Refused, match="nowhere that"):
+                await cross(to, means=Means(settings=Settings(sockets={"@other-*": OWN})))
+            with pytest.raises(PermissionError, match="is served by user"):
+                await cross(to, means=Means(settings=Settings(sockets={"@*": "nobody"})))
 
     play(scenario)

@@ -158,18 +158,24 @@ async def connect_host(host: str, port: int) -> socket.socket:
     raise problem
 
 
+#: What stands before a name that is in no file system (unix(7)), in its text.
+ABSTRACT: Final = "@"
+
+
 async def connect_unix(path: str, owners: frozenset[int]) -> socket.socket:
     """A connection to a unix socket that one of ``owners`` (user ids) has made.
 
-    The owner of the file says who made it; the peer's own user id must agree.
+    The owner of the file says who made it; the peer's own user id must agree. An abstract name
+    (written with `ABSTRACT` before it) has no file.
     """
-    if os.stat(path).st_uid not in owners:
+    abstract = path.startswith(ABSTRACT)
+    if not abstract and os.stat(path).st_uid not in owners:
         raise PermissionError(f"{path} belongs to user {os.stat(path).st_uid}, whom we do not ask")
     sock = tune(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     try:
         # It is done at once. Where too many wait there, the loop's `sock_connect` would take
         # "try again" for "under way", and the socket for connected.
-        sock.connect(path)
+        sock.connect("\0" + path.removeprefix(ABSTRACT) if abstract else path)
         if peer_user(sock) not in owners:
             raise PermissionError(f"{path} is served by user {peer_user(sock)}")
     except BaseException:

@@ -66,7 +66,7 @@ def _request_target(text: str) -> str | None:
 
 def _unix_path(text: str) -> str | None:
     # Relative paths would mean another socket in every process that reads the address.
-    if not text.startswith("/") or "\0" in text or not VALUE.fullmatch(text):
+    if not text.startswith(("/", "@")) or "\0" in text or not VALUE.fullmatch(text):
         return None
     return text if len(text.encode()) <= MAX_UNIX_PATH else None
 
@@ -100,7 +100,12 @@ KNOWN: Final[Mapping[str, Known]] = {
     ),
     "unix": Known(
         "connects to a Unix socket on this machine",
-        (Field(f"an absolute path of at most {MAX_UNIX_PATH} bytes", _unix_path),),
+        (
+            Field(
+                f"an absolute path, or @ and an abstract name, of at most {MAX_UNIX_PATH} bytes",
+                _unix_path,
+            ),
+        ),
         protocols=("unix",),
     ),
     "service": Known(
