@@ -25,6 +25,7 @@ LAYERS = {
     "glasnost.core.wire": "turns bytes into messages; what a message leads to is decided below it",
     "glasnost.core.routes": "planning is a function of facts; it takes part in no protocol",
     "glasnost.core.protocols": "core decides and others carry out: effects go down as values",
+    "glasnost.core.doctor": "judges facts about a host; gathering them is below",
     "glasnost.trust": "keys, certificates, tokens, signatures: values too; who sends them is below",
     "glasnost.settings": "reads what the user wrote; who acts on it is below",
     "glasnost.net": "carries out what core decides; what a stage, store or node is, it is not told",

@@ -6,7 +6,8 @@ import click
 
 from glasnost.cli import common
 from glasnost.cli.ls import as_dict
-from glasnost.cli.output import duration, say, say_json
+from glasnost.cli.output import say, say_json
+from glasnost.core.text import duration
 from glasnost.core.wire.messages import Record
 from glasnost.node import Node
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from glasnost.cli import common
-from glasnost.cli.output import duration, note, say, say_json, table
+from glasnost.cli.output import note, say, say_json, table
 from glasnost.cli.selectors import SELECTOR
 from glasnost.core.protocols.selector import Term
+from glasnost.core.text import duration
 from glasnost.core.wire.messages import Party, Query, Record
 from glasnost.node import Node
 

@@ -28,22 +28,22 @@ def say_line(value: Any) -> None:
     _answer(json.dumps(value, sort_keys=True))
 
 
-def say_wrapped(text: str) -> None:
+def say_wrapped(text: str, hang: int = 5) -> None:
     """Lines of the answer, each within the terminal's width if there is one: what goes on below
-    stands further in. Words stay whole, so that a route can be copied."""
+    stands ``hang`` further in. Words stay whole, so that a route can be copied."""
     if sys.stdout.isatty():
         width = max(shutil.get_terminal_size().columns, 40)
-        text = "\n".join(_wrapped(line, width) for line in printable(text).splitlines())
+        text = "\n".join(_wrapped(line, width, hang) for line in printable(text).splitlines())
     say(text)
 
 
-def _wrapped(line: str, width: int) -> str:
+def _wrapped(line: str, width: int, hang: int) -> str:
     indent = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
         line.strip(),
         width,
         initial_indent=indent,
-        subsequent_indent=f"{indent}     ",
+        subsequent_indent=indent + " " * hang,
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -93,24 +93,3 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int | None 
         ).rstrip()
         for line in lines
     )
-
-
-def milliseconds(seconds: float) -> str:
-    """A short time, and how fine it was measured.
-
-    >>> milliseconds(0.01234), milliseconds(2.5)
-    ('12.3 ms', '2500.0 ms')
-    """
-    return f"{seconds * 1000:.1f} ms"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> duration(0.4), duration(75), duration(7300)
-    ('0 s', '1 min', '2 h')
-    """
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"

@@ -7,9 +7,10 @@ import ipaddress
 import click
 
 from glasnost.cli import common
-from glasnost.cli.output import duration, note, say
+from glasnost.cli.output import note, say
 from glasnost.core.address import Address, Route, Stage
 from glasnost.core.address.names import check_label
+from glasnost.core.text import duration
 from glasnost.daemons.host import own_address
 from glasnost.errors import Unavailable
 from glasnost.roles import authority_state

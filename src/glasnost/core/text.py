@@ -1,4 +1,4 @@
-"""Text from peers, made fit for a terminal, a page or a log."""
+"""Text for people: from peers, made fit for a terminal, a page or a log; and times."""
 
 from __future__ import annotations
 
@@ -26,6 +26,27 @@ def facts(**values: object) -> dict[str, object]:
     """What a log line says besides its sentence, as ``extra`` of the call: `daemons.logs` writes
     it as ``key=value``. Lines with one sentence and one ``code`` are one kind of event."""
     return {"facts": values}
+
+
+def milliseconds(seconds: float) -> str:
+    """A short time, and how fine it was measured.
+
+    >>> milliseconds(0.01234), milliseconds(2.5)
+    ('12.3 ms', '2500.0 ms')
+    """
+    return f"{seconds * 1000:.1f} ms"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(0.4), duration(75), duration(7300)
+    ('0 s', '1 min', '2 h')
+    """
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
 
 
 def _escaped(character: str) -> str:
