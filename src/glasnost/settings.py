@@ -271,12 +271,17 @@ def run_directory(settings: Settings | None = None) -> Path:
     return Path("/run/glasnost") if os.getuid() == 0 else home_directory() / "run"
 
 
+def settings_file(home: Path) -> Path:
+    """Where settings are read from: ``GLASNOST_CONFIG``, or ``glasnost.toml`` in ``home``."""
+    return Path(os.environ.get("GLASNOST_CONFIG", home / "glasnost.toml"))
+
+
 def load_settings(home: Path, **flags: Any) -> Settings:
     """``glasnost.toml`` in ``home``, then ``GLASNOST_*``, then ``flags`` (None: not given).
 
     Raises `SettingsError` with the field, and whether the file, the variable or the flag says so.
     """
-    path = Path(os.environ.get("GLASNOST_CONFIG", home / "glasnost.toml"))
+    path = settings_file(home)
     values: dict[str, Any] = {}
     try:
         values = tomllib.loads(path.read_text())

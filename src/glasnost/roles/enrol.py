@@ -82,6 +82,16 @@ async def renew(
     return _checked(answer, root, node, key)
 
 
+async def ask_time(sock: socket.socket) -> float:
+    """What the clock of whoever answers as the authority says, in seconds since 1970 (0: it does
+    not say); nothing proves it. Owns the socket."""
+    async with _limited():
+        with sock:
+            await send_in_clear(sock, Root(id=1))
+            answer = await receive_in_clear(sock, _codec, MAX_CLEAR)
+    return answer.now if isinstance(answer, RootIs) else 0.0
+
+
 @asynccontextmanager
 async def _limited() -> AsyncIterator[None]:
     """Bounds a dialogue in time, and gives what happens to connections one name."""
