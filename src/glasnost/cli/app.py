@@ -31,6 +31,7 @@ COMMANDS = {
     "match": "glasnost.cli.match:match",
     "ping": "glasnost.cli.ping:ping",
     "status": "glasnost.cli.status:status",
+    "doctor": "glasnost.cli.doctor:doctor",
     "condor": "glasnost.cli.condor:condor",
     "route": "glasnost.cli.route:route",
 }

@@ -12,8 +12,8 @@ import click
 from glasnost.apps.ping import Pinged, ping_each, ping_once
 from glasnost.cli import common
 from glasnost.cli.output import complain, say, say_line, say_wrapped, table
-from glasnost.core.text import milliseconds
 from glasnost.core.routes import Trace
+from glasnost.core.text import milliseconds
 from glasnost.core.wire.messages import Record
 from glasnost.errors import GlasnostError
 from glasnost.node import Node

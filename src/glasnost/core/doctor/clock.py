@@ -7,7 +7,7 @@ from typing import Final
 
 from glasnost.core.doctor.facts import ClockFacts, Sample
 from glasnost.core.doctor.finding import Area, Finding, Writer
-from glasnost.core.text import duration
+from glasnost.core.text import duration, milliseconds
 
 #: A clock that is kept by NTP is right to some milliseconds; one that is off by so many seconds is
 #: not kept, and drifts on.
@@ -36,7 +36,7 @@ def judge(facts: ClockFacts) -> Iterator[Finding]:
         best = min(right, key=lambda one: one.bound)
         yield _write.ok(
             f"it agrees with {best.source}: {best.ahead * 1000:+.1f} ms, "
-            f"give or take {best.bound * 1000:.1f} ms"
+            f"give or take {milliseconds(best.bound)}"
         )
 
 

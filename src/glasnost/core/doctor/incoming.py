@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from glasnost.core.doctor.facts import IncomingFacts, Protocol, Seen
 from glasnost.core.doctor.finding import Area, Finding, Writer
 from glasnost.core.doctor.outgoing import NAMES, where
+from glasnost.core.text import milliseconds
 
 _write = Writer(Area.INCOMING)
 
@@ -57,7 +58,7 @@ def _seen(facts: IncomingFacts, one: Seen) -> Finding:
                 "run a broker outside of this network to know more",
             )
         case "connected" if one.arrived and published:
-            took = f"{one.seconds * 1000:.1f} ms"
+            took = milliseconds(one.seconds)
             return _write.ok(f"{name}: {one.broker} reaches {at} ({nat}) in {took}")
         case "connected" if one.arrived:
             return _write.note(

@@ -7,6 +7,7 @@ from typing import Final
 
 from glasnost.core.doctor.facts import Attempt, Family
 from glasnost.core.doctor.finding import Area, Finding, Writer
+from glasnost.core.text import milliseconds
 
 _write = Writer(Area.OUTGOING)
 NAMES: Final = {"ip4": "IPv4", "ip6": "IPv6"}
@@ -34,7 +35,7 @@ def judge(facts: Family) -> Iterator[Finding]:
         others = f", and {len(good) - 1} more" if len(good) > 1 else ""
         yield _write.ok(
             f"{name} from {facts.source or facts.addresses[0]} reaches {best.to} at "
-            f"{where(best.host, best.port)} in {best.seconds * 1000:.1f} ms{others}"
+            f"{where(best.host, best.port)} in {milliseconds(best.seconds)}{others}"
         )
     elif not bad:
         yield _write.note(

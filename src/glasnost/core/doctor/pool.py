@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from glasnost.core.doctor.facts import BrokersFacts, DirectoriesFacts, DirectoryFacts, Registration
 from glasnost.core.doctor.finding import Area, Finding, Writer
-from glasnost.core.text import duration
+from glasnost.core.text import duration, milliseconds
 
 _directories = Writer(Area.DIRECTORIES)
 _brokers = Writer(Area.BROKERS)
@@ -54,7 +54,7 @@ def _answers(one: DirectoryFacts, expected: tuple[str, ...]) -> Iterator[Finding
         )
         return
     known = f", and knows this host's {_count(len(expected), 'name')}" if expected else ""
-    yield _directories.ok(f"{one.name} answers in {one.seconds * 1000:.1f} ms{known}")
+    yield _directories.ok(f"{one.name} answers in {milliseconds(one.seconds)}{known}")
 
 
 def _sequences(reached: list[DirectoryFacts]) -> dict[str, dict[str, int]]:
