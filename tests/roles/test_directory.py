@@ -348,6 +348,38 @@ def test_a_damaged_store_begins_empty_says_so_and_is_filled_by_the_agents(
     asyncio.run(scenario())
 
 
+def test_an_old_copy_of_the_store_is_brought_up_to_date_by_the_agents(tmp_path: Path) -> None:
+    """As after a restore, or a log whose end was damaged. Renewals say which record is meant."""
+
+    async def scenario() -> None:
+        site, path, copy = Site(), tmp_path / "records.sqlite", tmp_path / "copy"
+        await site.start(SqliteRecords(path), lease=1.0)
+        publisher = Publisher(site.client())
+        name, old, new = full("web.node7"), signed(), signed()
+        publisher.want({name: old})
+        await publisher.settled()
+        await site.stop()
+        copy.write_bytes(path.read_bytes())
+        await site.start(SqliteRecords(path), lease=1.0)
+        publisher.want({name: new})
+        await publisher.settled()
+        await site.stop()
+        path.write_bytes(copy.read_bytes())
+        server = await site.start(SqliteRecords(path), lease=1.0)
+
+        def kept() -> Signed | None:
+            found = server._core.table.get(name, asyncio.get_running_loop().time())
+            return None if found is None else found.signed
+
+        assert kept() == old
+        await until(lambda: kept() == new)
+        await publisher.close()
+        publisher.client.close()
+        await site.stop()
+
+    asyncio.run(scenario())
+
+
 def test_a_store_that_is_damaged_while_it_serves_loses_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -152,6 +152,18 @@ def test_renewing_what_is_not_there_says_so() -> None:
     assert directory.ask(Renew(names=names)) == Renewed(lease=60, unknown=(name_of("b.n1"),))
 
 
+def test_renewing_something_newer_than_what_is_there_says_so() -> None:
+    """A directory may come back with an old copy of its store."""
+    directory = Settled()
+    directory.publish(record("a.n1", 5), record("b.n1", 5), record("c.n1", 5), now=0)
+    names = tuple(map(name_of, ("a.n1", "b.n1", "c.n1")))
+    renew = Renew(names=names, sequences=(5, 6))  # of the last one nothing is said
+    assert directory.ask(renew, now=30) == Renewed(lease=60, unknown=(names[1],))
+    assert isinstance(directory.lookup("b.n1", now=59), Found), "better than nothing, for its lease"
+    assert isinstance(directory.lookup("b.n1", now=60), Failed)
+    assert isinstance(directory.lookup("a.n1", now=89), Found)
+
+
 def test_a_shorter_end_of_a_newer_record_counts() -> None:
     directory = Settled()
     directory.publish(record(sequence=1), now=0)

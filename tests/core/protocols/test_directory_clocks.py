@@ -124,6 +124,20 @@ def test_what_a_store_kept_is_as_old_as_the_wall_says_and_never_younger_than_not
     assert directory.core.deadline() == 67
 
 
+@pytest.mark.parametrize(("hours", "refused"), [(5, ""), (0, "stale")])
+def test_an_owner_whose_clock_was_ahead_is_believed_again_at_once(hours: int, refused: str) -> None:
+    """It was started again since, and counts from a clock that is right now."""
+    directory = Set()
+    future = int((BEGIN + hours * HOUR) * 1_000_000)
+    directory.publish(record(sequence=future, not_after=int(BEGIN + 2 * DAY)), now=0)
+    again = record(sequence=future - 1, not_after=int(BEGIN + DAY))
+    (effect,) = directory.handle(Offered("p", "n1", 2, (again,)), 1)
+    if isinstance(effect, Write):
+        (effect,) = directory.handle(Written(), 1)
+    assert isinstance(effect, Answer) and isinstance(effect.message, Published)
+    assert [why.partition(":")[0] for why in effect.message.refused] == [refused]
+
+
 def test_the_store_is_told_the_walls_time() -> None:
     directory = Set()
     (write,) = directory.handle(Offered("peer", "n1", 1, (a_days(),)), 5)

@@ -23,13 +23,29 @@ from glasnost.core.wire.messages import (
     Done,
     Publish,
     Published,
+    Record,
     Renew,
     Renewed,
     Signed,
     Withdraw,
+    decode_record,
+    encode_record,
 )
 
-A, A2, B = (Signed(payload, b"s", b"c") for payload in (b"a", b"a2", b"b"))
+
+def made(name: str, sequence: int) -> Signed:
+    return Signed(encode_record(Record(name, "", sequence=sequence)), b"s", b"c")
+
+
+def renew(**sequences: int) -> Renew:
+    return Renew(names=tuple(sequences), sequences=tuple(sequences.values()))
+
+
+def read(signed: Signed) -> Record:
+    return decode_record(signed.payload)
+
+
+A, A2, B = made("a", 1), made("a", 2), made("b", 5)
 
 
 def published(**wanted: Signed) -> Publishing:
@@ -52,7 +68,7 @@ def test_what_is_wanted_is_published_at_once_and_renewed_each_third_of_the_lease
     assert publishing.handle(wanted, 100) == [Ask(Publish(records=(A, B)))]
     assert publishing.handle(taken(2), 101) == []
     assert publishing.deadline() == 120
-    assert publishing.tick(120) == [Ask(Renew(names=("a", "b")))]
+    assert publishing.tick(120) == [Ask(renew(a=1, b=5))]
     assert publishing.deadline() is None, "the answer comes first"
     assert publishing.handle(Answered(Renewed(lease=30)), 121) == []
     assert publishing.deadline() == 130
@@ -60,7 +76,7 @@ def test_what_is_wanted_is_published_at_once_and_renewed_each_third_of_the_lease
 
 def test_who_has_slept_asks_again_at_once_and_not_all_in_one_moment() -> None:
     publishing = published(a=A)
-    assert publishing.tick(20) == [Ask(Renew(names=("a",)))]
+    assert publishing.tick(20) == [Ask(renew(a=1))]
     assert publishing.handle(Hurry(jitter=0.0), 21) == []  # it is asking
     for _ in range(8):
         publishing.handle(Away("no route to host", jitter=1.0), 30)
@@ -69,7 +85,7 @@ def test_who_has_slept_asks_again_at_once_and_not_all_in_one_moment() -> None:
     assert publishing.deadline() == 100 + LONGEST_WAIT
     assert publishing.handle(Hurry(jitter=0.5), 101) == []
     assert publishing.deadline() == 101 + FIRST_WAIT / 2
-    assert publishing.tick(102) == [Ask(Renew(names=("a",)))]
+    assert publishing.tick(102) == [Ask(renew(a=1))]
 
 
 def test_only_what_changed_is_published() -> None:
@@ -84,7 +100,7 @@ def test_what_is_wanted_no_longer_is_withdrawn() -> None:
     publishing = published(a=A, b=B)
     assert publishing.handle(Wanted({"b": B}), 5) == [Ask(Withdraw(names=("a",)))]
     assert publishing.handle(Answered(Done()), 5) == []
-    assert publishing.tick(20) == [Ask(Renew(names=("b",)))]
+    assert publishing.tick(20) == [Ask(renew(b=5))]
 
 
 def test_what_the_directory_has_lost_is_published_again() -> None:
@@ -137,7 +153,7 @@ def test_back_from_a_break_it_asks_first_what_is_still_there() -> None:
     publishing = published(a=A, b=B)
     publishing.handle(Wanted({"a": A2, "b": B}), 5)
     publishing.handle(Away("restarting", 1), 5)
-    assert publishing.tick(5.5) == [Ask(Renew(names=("b",)))]
+    assert publishing.tick(5.5) == [Ask(renew(b=5))]
     again = publishing.handle(Answered(Renewed(lease=60, unknown=("b",))), 6)
     assert again == [Ask(Publish(records=(A2, B)))]
 
@@ -201,10 +217,15 @@ def test_whatever_happens_in_the_end_the_directory_has_what_is_wanted(
         reply: Published | Renewed | Done
         match ask.message:
             case Publish(records=records):
-                there.update({signed.payload.decode()[0]: signed for signed in records})
+                there.update({read(signed).name: signed for signed in records})
                 reply = Published(lease=60, refused=("",) * len(records))
-            case Renew(names=names):
-                reply = Renewed(lease=60, unknown=tuple(set(names) - set(there)))
+            case Renew(names=names, sequences=sequences):
+                unknown = tuple(
+                    name
+                    for name, sequence in zip(names, sequences, strict=True)
+                    if name not in there or read(there[name]).sequence < sequence
+                )
+                reply = Renewed(lease=60, unknown=unknown)
             case _:
                 for name in ask.message.names:
                     there.pop(name, None)
@@ -221,12 +242,15 @@ def test_whatever_happens_in_the_end_the_directory_has_what_is_wanted(
             asks.extend(effect for effect in publishing.tick(now) if isinstance(effect, Ask))
 
     wanted: dict[str, Signed] = {}
-    for names, version, fate in events:
-        wanted = {name: Signed(f"{name}{version}".encode(), b"", b"") for name in names}
+    for number, (names, version, fate) in enumerate(events, 1):
+        wanted = {name: wanted.get(name, made(name, number)) for name in names}
+        wanted |= {name: made(name, number) for name in sorted(wanted)[:version]}
         effects = publishing.handle(Wanted(wanted), now)
         asks.extend(effect for effect in effects if isinstance(effect, Ask))
         run(fate)
-        there.pop("a", None)  # the directory loses something now and then
+        there.pop("a", None)  # the directory loses something now and then, or has an old copy
+        if "b" in there:
+            there["b"] = made("b", 0)
     for _ in range(20):
         run("ok")
     assert there == wanted

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Final
 
 from glasnost.core.protocols.changes import ChangeLog
@@ -22,6 +23,7 @@ from glasnost.core.protocols.record_rules import (
     MAX_NAMES,
     MAX_RECORDS,
     RECORDS_PER_NODE,
+    from_the_future,
     not_of,
     problem,
     refusal,
@@ -209,8 +211,10 @@ class Directory:
         if kept is None and len(self.table) >= self._max_records:
             return refusal("full", f"this directory keeps {self._max_records} records")
         # The same bytes again are a renewal, and may carry the proof of a newer certificate.
-        same = kept is not None and kept.signed.payload == offered.signed.payload
-        if kept is not None and not same and record.sequence <= (last := kept.record.sequence):
+        if kept is None or kept.signed.payload == offered.signed.payload:
+            return ""
+        last = kept.record.sequence
+        if record.sequence <= last and not from_the_future(last, wall):
             return refusal("stale", f"sequence {record.sequence} is not above {last}")
         return ""
 
@@ -243,9 +247,11 @@ class Directory:
 
     def _renew(self, question: Renew, now: float, wall: float) -> Message:
         unknown = []
-        for name in question.names:
+        for name, sequence in zip(
+            question.names, chain(question.sequences, repeat(0)), strict=False
+        ):
             kept = self.table.get(name, now)
-            if kept is None or kept.record.not_after <= wall:
+            if kept is None or kept.record.not_after <= wall or kept.record.sequence < sequence:
                 unknown.append(name)
             else:
                 self._keep(Verified(kept.record, kept.signed), renewed=now, now=now, wall=wall)

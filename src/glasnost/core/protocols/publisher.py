@@ -23,6 +23,7 @@ from glasnost.core.wire.messages import (
     Renewed,
     Signed,
     Withdraw,
+    decode_record,
 )
 
 #: Seconds of the first wait for a directory that is away: it may be just restarting. Doubled
@@ -157,7 +158,8 @@ class Publishing:
             return []
         self._retry_at = None
         if now >= self._renew_at and (names := self._renewable()[:MAX_NAMES]):
-            return self._ask(Renew(names=names), names, now)
+            sequences = tuple(_sequence(self._wanted[name]) for name in names)
+            return self._ask(Renew(names=names, sequences=sequences), names, now)
         if names := self._unwanted()[:MAX_NAMES]:
             return self._ask(Withdraw(names=names), names, now)
         if names := self._unpublished()[:MAX_PAGE]:
@@ -219,8 +221,8 @@ class Publishing:
                 # Renewals cover all; the oldest lease says when.
                 self._renew_at = min(self._renew_at, asked_at + _third(lease))
             case Renew(), Renewed(lease=lease, unknown=unknown):
-                for name in unknown:
-                    self._there.pop(name, None)
+                # It has none of these, or older ones.
+                self._there.update(dict.fromkeys(set(unknown) & self._there.keys()))
                 self._renew_at = asked_at + _third(lease)
             case Withdraw(), Done():
                 for name in names:
@@ -234,6 +236,10 @@ class Publishing:
         self._failures = min(self._failures + 1, 16)  # 2**16 is far above the longest wait
         self._retry_at = now + longest * (0.5 + 0.5 * jitter)
         self._renew_at = now
+
+
+def _sequence(signed: Signed) -> int:
+    return decode_record(signed.payload).sequence
 
 
 def _third(lease: float) -> float:

@@ -39,6 +39,19 @@ MAX_PAGE: Final = 100
 #: Names of one Renew or Withdraw: all that a node may have.
 MAX_NAMES: Final = RECORDS_PER_NODE
 
+#: Seconds that the clocks of a pool may differ by, as for its certificates.
+SKEW: Final = 300.0
+
+
+def from_the_future(sequence: int, wall: float) -> bool:
+    """Whether a record with this sequence was signed by a clock that was ahead. It binds nobody:
+    its owner's next one, signed after a restart by a clock that is right, has a lower number.
+
+    >>> from_the_future(1_700_000_000_000_000, wall=1_700_000_000.0)
+    False
+    """
+    return sequence > (wall + SKEW) * 1_000_000
+
 
 def refusal(code: str, why: str) -> str:
     """How a reason stands in `Published`: a word for programs, then a sentence for people."""

@@ -195,7 +195,11 @@ class Published(Message, frozen=True):
 
 
 class Renew(Message, frozen=True):
+    """``sequences``: of each name's record, as its owner has it; a directory whose own is older,
+    because its store is, does not know the name."""
+
     names: tuple[str, ...] = ()
+    sequences: tuple[int, ...] = ()
 
 
 class Renewed(Message, frozen=True):

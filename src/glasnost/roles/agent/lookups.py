@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from glasnost.core.protocols.record_rules import from_the_future
 from glasnost.core.wire.messages import List, Listing, Record, Signed, decode_record
 from glasnost.errors import GlasnostError, ProtocolError, TrustError, Unavailable, UnknownName
 from glasnost.roles.directory_client import DirectoryClient
@@ -124,15 +125,13 @@ class Lookups:
         if record.name != name:
             raise TrustError(f"the directory answers {name} with {record.name}")
         seen = self._seen.get(name)
-        # What has expired binds nobody: its owner's clock may have been ahead, and is right now.
-        binds = seen is not None and seen[0].record.not_after >= now
-        if seen is not None and binds and record.sequence < seen[0].record.sequence:
+        if seen is not None and record.sequence < seen[0].record.sequence and _binds(seen[0], now):
             raise TrustError(f"the directory's record of {name} is older than one seen before")
         answer = Answer(record, found.record, found.age)
         self._seen.pop(name, None)
         while len(self._seen) >= MAX_SEEN:
             del self._seen[next(iter(self._seen))]
-        self._seen[name] = (answer, now)
+        self._seen[name] = (answer, asyncio.get_running_loop().time())
         return answer
 
     def _verified(self, signed: Signed) -> Record | None:
@@ -146,8 +145,15 @@ class Lookups:
         if seen is None or self._verified(seen[0].signed) is None:
             raise _away(problems)
         answer, at = seen
-        since = max(0.0, self._clock() - at)  # the clock may have been set back
+        since = asyncio.get_running_loop().time() - at
         return Answer(answer.record, answer.signed, answer.age + since)
+
+
+def _binds(seen: Answer, now: float) -> bool:
+    """Whether what was seen is not to be gone back from. What has expired binds nobody, nor what
+    was signed by a clock that was ahead."""
+    record = seen.record
+    return record.not_after >= now and not from_the_future(record.sequence, now)
 
 
 def _forget(asking: asyncio.Future[Answer]) -> None:
