@@ -18,7 +18,7 @@ from tests.fuzz.table import PARSERS
 SRC = Path(__file__).parents[2] / "src"
 
 #: A function reads what comes from outside if it is called so ...
-NAMES = re.compile(r"_?(parse|decode|read|from|load)(_\w+)?")
+NAMES = re.compile(r"_?(parse|decode|from|load)(_\w+)?|read(_\w+)?")
 #: ... or calls one of these: of `struct`, `msgspec`, `json`, `cryptography`, `socket`.
 CALLS = {
     *("unpack", "unpack_from", "from_bytes", "convert", "loads", "b64decode", "recvmsg"),
@@ -30,28 +30,25 @@ EXEMPT = {
     "glasnost.cli.connect._check_end": "the local agent's messages, by their codec",
     "glasnost.cli.connect.through_agent": "the local agent's messages, by their codec",
     "glasnost.cli.explain._from_here": "asks our own node; the name is a preposition",
-    "glasnost.cli.join._read": "the text of a token, not looked at",
-    "glasnost.cli.route._read": "one call of address_forms.read",
     "glasnost.cli.route.parse": "a command: one call of _read",
     "glasnost.core.address.literals._rfc5952": "writes an address that `ipaddress` has read",
     "glasnost.core.routes.rfc6724._ip4_value": "of an address that `ipaddress` has read",
-    "glasnost.net.fdpass.PacketConnection._read_again": "asks the loop to call _readable again",
     "glasnost.net.interfaces.read_host": "what psutil says of this host",
     "glasnost.net.sockets._peer": "what the kernel says of a socket",
-    "glasnost.net.tls.TlsTransport._read": "OpenSSL reads; its bytes come by data_received",
-    "glasnost.net.tls.TlsTransport._read_again": "calls _read",
-    "glasnost.net.tls.TlsTransport._read_socket": "pauses the socket below",
     "glasnost.roles.agent.clients.Client._received": "the local agent's messages, by their codec",
     "glasnost.roles.agent_client.AgentClient._received": "the same at the other end",
     "glasnost.roles.authority_state._read_root": "our own file, 0700: read as any certificate",
     "glasnost.roles.authority_state.load": "our own files, by _read_root and key_from_pem",
+    "glasnost.roles.doctor.host.read_certificate": "our own file, by NodeIdentity",
+    "glasnost.roles.doctor.host.read_home": "what the file system says of our own files",
+    "glasnost.roles.doctor.host.read_processes": "what psutil says of this host",
+    "glasnost.roles.doctor.host.read_settings": "calls load_settings and _unknown_words",
     "glasnost.roles.home.NodeIdentity.__init__": "our own files, read as any certificate",
     "glasnost.store.authority._unpack": "a column of our own database",
     "glasnost.store.records.MemoryRecords.load": "memory",
     "glasnost.store.records.RecordStore.load": "an interface",
     "glasnost.store.sqlite.SqliteRecords._load": "our own database; each record is verified anew",
     "glasnost.store.sqlite.SqliteRecords.load": "calls _load",
-    "glasnost.store.sqlite.SqliteRecords._read": "calls _load",
     "glasnost.trust.keys.read_private": "bytes of a file, not looked at",
 }
 

@@ -32,6 +32,7 @@ from glasnost.core.protocols.returns import choose
 from glasnost.core.protocols.selector import parse_labels, parse_terms
 from glasnost.core.routes import Vantage
 from glasnost.errors import AddressError, BadName, FormError, GlasnostError, SettingsError
+from glasnost.roles.doctor.host import _unknown_words
 from glasnost.settings import load_settings
 from tests.core.address.examples import EXAMPLES
 from tests.fuzz.parser import ODD, Parser, remade, text_of, texts
@@ -257,7 +258,9 @@ def check_files(data: bytes) -> bool:
 
 
 def check_settings(data: bytes) -> bool:
-    (_home() / "glasnost.toml").write_bytes(data)
+    file = _home() / "glasnost.toml"
+    file.write_bytes(data)
+    list(_unknown_words(file))
     try:
         load_settings(_home())
     except SettingsError as error:
@@ -404,7 +407,11 @@ PARSERS = [
     ),
     Parser(
         "settings",
-        ("glasnost.settings.load_settings", "glasnost.settings._with"),
+        (
+            "glasnost.settings.load_settings",
+            "glasnost.settings._with",
+            "glasnost.roles.doctor.host._unknown_words",
+        ),
         check_settings,
         st.binary(max_size=60)
         | texts(SETTINGS).map(lambda text: text.encode("utf-8", "surrogatepass"))

@@ -186,7 +186,11 @@ def held_against(facts: SettingsFacts, began: float) -> SettingsFacts:
 def _unknown_words(path: Path) -> Iterator[Unknown]:
     try:
         words = tomllib.loads(path.read_text())
-    except (OSError, ValueError):  # what is wrong with the file is told by who loads it
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ):  # what is wrong with the file is told by who loads it
         return
     yield from _strangers(words, Settings.__struct_fields__, str(path))
     for name, table in (("networks", Network), ("exits", ExitSetting)):
