@@ -19,6 +19,7 @@ from glasnost.core.address.limits import MAX_DNS_NAME
 from glasnost.core.protocols.record_rules import MAX_PAGE, shown
 from glasnost.core.protocols.record_table import Kept, RecordTable
 from glasnost.core.protocols.selector import Term, all_hold, parse_terms
+from glasnost.core.protocols.sorted_names import SortedNames
 from glasnost.core.routes import Endpoint, Traits, Vantage, Verdict, can_reach
 from glasnost.core.routes.shapes import Shape
 from glasnost.core.wire.messages import List, Listing, Party, Query
@@ -119,7 +120,7 @@ class _Filters:
         glob: str,
         terms: Sequence[Term] = (),
         rules: Sequence[_Reachability] = (),
-        among: Sequence[str] | None = None,
+        among: SortedNames | None = None,
     ) -> None:
         self.among = among
         self.start = re.split(r"[*?[]", glob, maxsplit=1)[0]  # what all names that match begin with

@@ -6,11 +6,11 @@ A label's names are kept in order, so that answers come in pages of names withou
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from glasnost.core.protocols.selector import Term
+from glasnost.core.protocols.sorted_names import SortedNames
 from glasnost.core.routes import Endpoint, Traits
 from glasnost.core.routes.shapes import Shape, Shaper
 from glasnost.core.wire.messages import Record
@@ -31,7 +31,7 @@ class LabelIndex:
     """Names by label, and by key whatever its value."""
 
     def __init__(self) -> None:
-        self._names: dict[tuple[str, str | None], list[str]] = {}
+        self._names: dict[tuple[str, str | None], SortedNames] = {}
 
     def __len__(self) -> int:
         return len(self._names)
@@ -39,20 +39,23 @@ class LabelIndex:
     def add(self, name: str, labels: Mapping[str, str]) -> None:
         """A record with these labels is kept."""
         for posting in _postings(labels):
-            insort(self._names.setdefault(posting, []), name)
+            if (names := self._names.get(posting)) is None:
+                names = self._names[posting] = SortedNames()
+            names.add(name)
 
     def remove(self, name: str, labels: Mapping[str, str]) -> None:
         """It is kept no longer."""
         for posting in _postings(labels):
             names = self._names[posting]
-            del names[bisect_left(names, name)]
+            names.remove(name)
             if not names:
                 del self._names[posting]
 
-    def narrow(self, terms: Iterable[Term]) -> Sequence[str] | None:
-        """The fewest names, in order, among which all are that fit; None: the index cannot say."""
-        lists = [self._names.get((one.key, one.value), []) for one in terms if one.wanted]
-        return min(lists, key=len, default=None)
+    def narrow(self, terms: Iterable[Term]) -> SortedNames | None:
+        """The fewest names among which all are that fit; None: the index cannot say."""
+        postings = [(one.key, one.value) for one in terms if one.wanted]
+        names = [self._names.get(posting) or SortedNames() for posting in postings]
+        return min(names, key=len, default=None)
 
 
 class Sketches:

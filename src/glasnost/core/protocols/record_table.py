@@ -5,15 +5,15 @@ Decides nothing: `directory` says what may be kept. Knows no clock.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from glasnost.core.protocols.changes import Change, ChangeLog
 from glasnost.core.protocols.leases import Leases
 from glasnost.core.protocols.record_index import LabelIndex, Sketch, Sketches
+from glasnost.core.protocols.sorted_names import SortedNames
 from glasnost.core.routes import Traits
 from glasnost.core.wire.messages import Record, Signed
 
@@ -55,7 +55,7 @@ class RecordTable:
     def __init__(self, kinds: Mapping[str, Traits], changes: ChangeLog[Kept]) -> None:
         self._changes = changes
         self._kept: dict[str, Kept] = {}
-        self._names: list[str] = []  # sorted, for paging
+        self._names = SortedNames()  # for paging
         self._per_node: Counter[str] = Counter()
         self._leases = Leases()
         self._sketches = Sketches(kinds)
@@ -90,7 +90,7 @@ class RecordTable:
         record, name = verified.record, verified.record.name
         kept = self._kept.get(name)
         if kept is None:
-            insort(self._names, name)
+            self._names.add(name)
             self._per_node[_node(name)] += 1
         same = kept is not None and kept.record == record  # renewed, as nearly always
         if kept is not None and same:
@@ -112,7 +112,7 @@ class RecordTable:
             return False
         self._changes.note(Change(name, kept, None, why))
         self._unindex(kept)
-        del self._names[bisect_left(self._names, name)]
+        self._names.remove(name)
         self._per_node[_node(name)] -= 1
         if not self._per_node[_node(name)]:
             del self._per_node[_node(name)]
@@ -126,14 +126,11 @@ class RecordTable:
             self.forget(name, EXPIRED)
         return ended
 
-    def walk(self, start: str, after: str, among: Sequence[str] | None = None) -> Iterator[Kept]:
+    def walk(self, start: str, after: str, among: SortedNames | None = None) -> Iterator[Kept]:
         """What is here of names above ``after`` that begin with ``start``, in order, though its
-        lease have ended. ``among`` are the names to look at, in order; None: all."""
-        names = self._names if among is None else among
-        at = max(bisect_right(names, after), bisect_left(names, start))
-        while at < len(names) and names[at].startswith(start):
-            yield self._kept[names[at]]
-            at += 1
+        lease have ended. ``among`` are the names to look at; None: all."""
+        for name in (self._names if among is None else among).above(after, start):
+            yield self._kept[name]
 
     def _unindex(self, kept: Kept) -> None:
         self._sketches.drop(kept.sketch)
