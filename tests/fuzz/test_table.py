@@ -18,7 +18,7 @@ from tests.fuzz.table import PARSERS
 SRC = Path(__file__).parents[2] / "src"
 
 #: A function reads what comes from outside if it is called so ...
-NAMES = re.compile(r"_?(parse|decode|from|load)(_\w+)?|read(_\w+)?")
+NAMES = re.compile(r"_?(parse|decode|load)(_\w+)?|read(_\w+)?|from_(builtins|dict|json|v1)")
 #: ... or calls one of these: of `struct`, `msgspec`, `json`, `cryptography`, `socket`.
 CALLS = {
     *("unpack", "unpack_from", "from_bytes", "convert", "loads", "b64decode", "recvmsg"),
@@ -29,7 +29,6 @@ CALLS = {
 EXEMPT = {
     "glasnost.cli.connect._check_end": "the local agent's messages, by their codec",
     "glasnost.cli.connect.through_agent": "the local agent's messages, by their codec",
-    "glasnost.cli.explain._from_here": "asks our own node; the name is a preposition",
     "glasnost.cli.route.parse": "a command: one call of _read",
     "glasnost.core.address.literals._rfc5952": "writes an address that `ipaddress` has read",
     "glasnost.core.routes.rfc6724._ip4_value": "of an address that `ipaddress` has read",
