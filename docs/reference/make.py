@@ -48,7 +48,7 @@ def commands() -> str:
         "# Commands",
         "The answer is on stdout, everything else on stderr. Exit status: 0 done, 1 it could not "
         "be done, 2 it was\ncalled wrongly, 130 after Ctrl-C (0 for what runs until then: `up`, "
-        "the daemons, `expose`, `forward`).",
+        "the daemons, `expose`, `forward`, `watch`).",
     ]
     for name, command in every_command():
         context = click.Context(

@@ -4,6 +4,7 @@
     server = await glasnost.start_server(handle, "echo")
     sock = glasnost.create_connection("postgres.node7", timeout=5)
     plan = await glasnost.explain("jupyter.node7")
+    async for news in glasnost.watch("role=startd"): ...
 
 Those calls are shaped like asyncio's and socket's own; `Node` is what they are made of. What is
 imported is imported when it is first used, so that small commands start fast.
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from glasnost.version import __version__
 
 if TYPE_CHECKING:
-    from glasnost.node import Node, create_connection, explain, open_connection, start_server
+    from glasnost.node import Node, create_connection, explain, open_connection, start_server, watch
 
 __all__ = [
     "Node",
@@ -25,6 +26,7 @@ __all__ = [
     "explain",
     "open_connection",
     "start_server",
+    "watch",
 ]
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from glasnost.core.address.names import Name
+from glasnost.core.protocols.views import News
 from glasnost.core.routes import Plan, Vantage, plan
 from glasnost.core.wire.messages import Offer, Party, Query, Record
 from glasnost.errors import GlasnostError, Unavailable
@@ -34,6 +36,7 @@ from glasnost.roles.finish import deed, dispose, finish, finish_blocking
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.server import Server, StreamHandler
+from glasnost.roles.watcher import Watcher
 from glasnost.settings import Settings, home_directory, load_settings, run_directory
 from glasnost.stages import Means, traits
 from glasnost.trust.certificates import make_csr
@@ -219,6 +222,15 @@ class Node:
         )
         return [record for record, _ in await agent.query(question)]
 
+    async def watch(self, *terms: str, glob: str = "*") -> AsyncGenerator[News, None]:
+        """News of the names that match and the labels that fit all terms: `Present` with all that
+        is there, then `Appeared`, `Changed` and `Gone` (see `core.protocols.views`). While a
+        directory is `Away` the others are listened to; what was missed follows when it is `Back`.
+        Raises `Refused`, `Unavailable`."""
+        async with contextlib.aclosing(Watcher(self.agent, glob, terms).news()) as news:
+            async for one in news:
+                yield one
+
     def _party(self, who: str | Vantage | None) -> Party | None:
         if isinstance(who, Vantage):
             return Party(vantage=who.as_dict())
@@ -341,6 +353,13 @@ async def explain(name: str) -> Plan:
     """What would be tried to reach a name, and why."""
     async with Node() as node:
         return await node.explain(name)
+
+
+async def watch(*terms: str, glob: str = "*") -> AsyncGenerator[News, None]:
+    """What is there, and what changes: see `Node.watch`."""
+    async with Node() as node, contextlib.aclosing(node.watch(*terms, glob=glob)) as news:
+        async for one in news:
+            yield one
 
 
 async def _create(name: str, timeout: float) -> socket.socket:

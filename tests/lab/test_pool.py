@@ -16,6 +16,7 @@ import pytest
 
 from glasnost.testing.lab import Host, Lab
 from glasnost.testing.world import World
+from tests.cli.conftest import Running
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIZE = 300_000
@@ -417,6 +418,41 @@ def _holding(pool: Pool, host: Host, name: str) -> subprocess.Popen[str]:
     line = process.stdout.readline()
     assert line == "held\n", process.stderr.read()
     return process
+
+
+# --- the directory dies ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("agent", ["with an agent", "without one"])
+def test_a_watch_goes_on_when_the_directory_is_back(pool: Pool, tmp_path: Path, agent: str) -> None:
+    """It tells what was missed, and nothing twice."""
+    world = pool.world
+    alone = {"GLASNOST_RUN": str(tmp_path / "nobody")} if agent == "without one" else {}
+    process = pool.alice.popen(
+        World.command("watch", "--json"),
+        env=world.environment(pool.alice) | alone,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    watching = Running(process, [])
+    watching.until('"ready"')
+    present = [json.loads(line).get("name") for line in watching.lines]
+    assert f"jupyter.node7.{FULL}" in present
+    world.kill(pool.cm, "directory")
+    watching.until('"away"')
+    late = _running(pool, pool.node7, "expose", "late", "--to", "127.0.0.1:1")
+    world.start(pool.cm, "directory")
+    watching.until('"back"')
+    appeared = json.loads(watching.until(f'"late.node7.{FULL}"'))
+    late.terminate()
+    late.communicate()
+    gone = json.loads(watching.until('"gone"'))
+    assert watching.interrupt() == 0
+    assert (appeared["event"], gone["name"]) == ("appeared", f"late.node7.{FULL}")
+    told = [json.loads(line) for line in watching.lines]
+    again = [one for one in told if one["event"] == "appeared" and one["name"] in present]
+    assert not again
 
 
 # --- certificates ---------------------------------------------------------------------------------

@@ -372,6 +372,36 @@ def test_an_answer_that_fits_no_packet_is_refused_and_the_program_lives(
     play(tmp_path, scenario)
 
 
+def test_changes_that_fit_no_packet_are_asked_for_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(agent: Agent, program: Program) -> None:
+        asked: list[int] = []
+
+        async def watch(question: m.Watch) -> m.Changes:
+            asked.append(question.limit)
+            large = m.Signed(b"x" * 9000, b"", b"")
+            return m.Changes(log="a", seen=question.limit, records=(large,) * question.limit)
+
+        monkeypatch.setattr(agent, "watch", watch)
+        changes = await program.ask(m.Watch(id=4, log="a"))
+        assert asked == [64, 32, 16, 8] and changes.seen == len(changes.records) == 8
+
+    play(tmp_path, scenario)
+
+
+def test_only_directories_that_the_host_was_told_of_are_asked(tmp_path: Path) -> None:
+    async def scenario(agent: Agent, program: Program) -> None:
+        for question in (m.Watch(id=4, directory="x.node9"), m.List(id=4, directory="x.node9")):
+            answer = await program.ask(question)
+            assert (answer.code, answer.why) == (
+                "unknown-directory",
+                "this host was told of no 'x.node9'",
+            )
+
+    play(tmp_path, scenario)
+
+
 # --- who may ask ----------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "forward": "glasnost.cli.forward:forward",
     "connect": "glasnost.cli.connect_command:connect",
     "ls": "glasnost.cli.ls:ls",
+    "watch": "glasnost.cli.watch:watch",
     "lookup": "glasnost.cli.lookup:lookup",
     "explain": "glasnost.cli.explain:explain",
     "match": "glasnost.cli.match:match",

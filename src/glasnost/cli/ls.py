@@ -51,7 +51,7 @@ async def _list(
 ) -> tuple[str, list[tuple[Record, float]]]:
     async with Node() as node:
         agent = await node.agent()
-        glob = f"{glob.removesuffix('.' + agent.domain)}.{agent.domain}"
+        glob = full_glob(glob, agent.domain)
         if not selector and not reachable:
             return agent.domain, await agent.listing(glob)
         here = Party(vantage=(await agent.where()).as_dict()) if reachable else None
@@ -60,9 +60,14 @@ async def _list(
         return agent.domain, await agent.query(query)
 
 
-def as_dict(record: Record, age: float) -> dict[str, object]:
-    """A record for a program."""
-    return {
+def full_glob(glob: str, domain: str) -> str:
+    """What matches full names, from what matches short ones, or the same."""
+    return f"{glob.removesuffix('.' + domain)}.{domain}"
+
+
+def as_dict(record: Record, age: float | None = None) -> dict[str, object]:
+    """A record for a program, with its age if that is known."""
+    said: dict[str, object] = {
         "name": record.name,
         "address": record.address,
         "reach": record.reach,
@@ -71,5 +76,5 @@ def as_dict(record: Record, age: float) -> dict[str, object]:
         "relay": record.relay,
         "sequence": record.sequence,
         "not_after": record.not_after,
-        "age": round(age, 1),
     }
+    return said if age is None else said | {"age": round(age, 1)}

@@ -143,6 +143,12 @@ class AgentClient:
                 raise Unavailable("the listing does not come to an end")
             after = records[-1].name
 
+    async def directories(self) -> list[str]:
+        return list((await self.status())["directories"])
+
+    async def watch(self, question: m.Watch) -> m.Changes:
+        return await self._ask(question, m.Changes, ASK_TIMEOUT + question.hold)
+
     async def where(self) -> Vantage:
         answer = await self._ask(m.Where(), m.WhereIs)
         try:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from cryptography import x509
 
 from glasnost.core.routes import Vantage
-from glasnost.core.wire.messages import List, Offer, Record
+from glasnost.core.wire.messages import Changes, List, Offer, Record, Watch
 from glasnost.net.port import Incoming
 from glasnost.stages.base import Expectation
 
@@ -58,6 +58,13 @@ class LocalAgent(Protocol):
 
     async def query(self, question: List) -> list[tuple[Record, float]]:
         """The same for what a `Query` asks for: also by label, and by who reaches whom."""
+
+    async def directories(self) -> list[str]:
+        """The pool's directories that this host was told of, by full name."""
+
+    async def watch(self, question: Watch) -> Changes:
+        """What has changed at one of them; every record is verified. `Refused` with code
+        ``too-old`` where it is not known any more."""
 
     async def where(self) -> Vantage:
         """What this host can reach, and how it can be reached."""

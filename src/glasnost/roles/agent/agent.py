@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from glasnost.core.address import Route
 from glasnost.core.address.names import Name
+from glasnost.core.protocols.record_rules import shown
 from glasnost.core.routes import Vantage
 from glasnost.core.wire import messages as m
 from glasnost.errors import GlasnostError, Refused, UnknownName
@@ -260,7 +261,7 @@ class Agent:
         return answer.signed, answer.age
 
     async def list_page(self, question: m.List) -> m.Listing:
-        return await self._lookups.page(question)
+        return await self._at(question.directory).page(question)
 
     async def _lookup(self, text: str) -> Answer:
         name = Name.parse(text, self.domain)
@@ -294,7 +295,23 @@ class Agent:
         return await self.query(m.List(glob=glob))
 
     async def query(self, question: m.List) -> list[tuple[m.Record, float]]:
-        return [(one.record, one.age) for one in await self._lookups.query(question)]
+        lookups = self._at(question.directory)
+        return [(one.record, one.age) for one in await lookups.query(question)]
+
+    async def directories(self) -> list[str]:
+        return list(self._directories.by_name())
+
+    async def watch(self, question: m.Watch) -> m.Changes:
+        return await self._at(question.directory).changes(question)
+
+    def _at(self, directory: str) -> Lookups:
+        """Who is to be asked: one directory, by full name, or all."""
+        if not directory:
+            return self._lookups
+        client = self._directories.by_name().get(directory)
+        if client is None:
+            raise Refused("unknown-directory", f"this host was told of no {shown(directory)}")
+        return self._lookups.at(client)
 
     async def where(self) -> Vantage:
         return self.vantage()

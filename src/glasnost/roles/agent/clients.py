@@ -125,6 +125,8 @@ class Client:
                 self._later(message, self._resolve(message))
             case m.List():
                 self._later(message, self._list(message))
+            case m.Watch():
+                self._later(message, self._watch(message))
             case m.Dial():
                 self._later(message, self._dial(message))
             case m.Pong() | m.Done() | m.Failed():
@@ -183,6 +185,17 @@ class Client:
         limit = question.limit if 0 < question.limit < PAGE else PAGE
         page = msgspec.structs.replace(question, limit=limit)
         self._reply(question, _fitting(await self._agent.list_page(page)))
+
+    async def _watch(self, question: m.Watch) -> None:
+        """Asks for less where the answer does not fit a packet; nothing of it has been seen yet."""
+        limit = question.limit if 0 < question.limit < PAGE else PAGE
+        while True:
+            asked = msgspec.structs.replace(question, limit=limit)
+            changes = await self._agent.watch(asked)
+            if limit == 1 or len(m.encode(changes)) <= MAX_PACKET - _AROUND:
+                self._reply(question, changes)
+                return
+            limit //= 2
 
     async def _dial(self, question: m.Dial) -> None:
         def ended(error: BaseException | None) -> None:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import msgspec
 
 from glasnost.core.protocols.record_rules import from_the_future
-from glasnost.core.wire.messages import List, Listing, Record, Signed, decode_record
+from glasnost.core.wire.messages import (
+    Changes,
+    List,
+    Listing,
+    Record,
+    Signed,
+    Watch,
+    decode_record,
+)
 from glasnost.errors import GlasnostError, ProtocolError, TrustError, Unavailable, UnknownName
 from glasnost.roles.directory_client import DirectoryClient
 from glasnost.trust.records import Verifier
@@ -100,6 +108,21 @@ class Lookups:
     async def query(self, question: List) -> list[Answer]:
         """Every verified record that a `Query` asks for."""
         return await self._all(lambda directory: directory.query(question))
+
+    async def changes(self, question: Watch) -> Changes:
+        """What has changed at the first directory, verified."""
+        for directory in self._directories:
+            changes = await directory.watch(question)
+            listed = zip(changes.records, changes.ages, strict=False)
+            good = [(one, age) for one, age in listed if self._verified(one) is not None]
+            return msgspec.structs.replace(
+                changes, records=tuple(one for one, _ in good), ages=tuple(age for _, age in good)
+            )
+        raise _away([])
+
+    def at(self, directory: DirectoryClient) -> Lookups:
+        """The same at one directory only."""
+        return Lookups([directory], self._verifier, self._clock)
 
     async def _all(self, ask: Callable[[DirectoryClient], Awaitable[_Listed]]) -> list[Answer]:
         """What the first directory that answers says, verified."""
