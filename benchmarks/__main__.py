@@ -21,6 +21,7 @@ from benchmarks import (
     port,
     records,
     relay,
+    roundtrips,
 )
 from benchmarks.figures import HEAD, Figure
 from glasnost.cli.output import table
@@ -36,6 +37,7 @@ BENCHMARKS = {
         dialback,
         idle,
         relay,
+        roundtrips,
         records,
     )
 }
