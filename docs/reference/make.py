@@ -17,6 +17,7 @@ import click
 import msgspec
 
 import glasnost.core.address.limits
+import glasnost.daemons.metrics
 import glasnost.errors
 import glasnost.settings
 from glasnost.cli.address_forms import FORMS
@@ -36,6 +37,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings(),
         "errors.md": errors(),
         "addresses.md": addresses(),
+        "metrics.md": metrics(),
     }
 
 
@@ -157,6 +159,29 @@ def every_error() -> list[type[Exception]]:
         for one in vars(glasnost.errors).values()
         if inspect.isclass(one) and issubclass(one, glasnost.errors.GlasnostError)
     ]
+
+
+# --- metrics --------------------------------------------------------------------------------------
+
+
+def metrics() -> str:
+    parts = [
+        MADE,
+        "# Metrics",
+        "What a daemon answers at `/metrics`, in Prometheus' text format, where the setting "
+        "[`metrics`](settings.md#metrics) or the\nflag `--metrics` says so; `glasnost up` answers "
+        "for all its roles. `/healthz` answers 200 if the daemon can do its work, else\n503 with a "
+        "sentence. Besides these there are `process_*`: descriptors, memory, CPU time, and when it "
+        "began.",
+    ]
+    roles = {"every daemon": glasnost.daemons.metrics.PROCESS} | glasnost.daemons.metrics.TABLES
+    for role, table in roles.items():
+        rows = ["| metric | kind | label | |", "| --- | --- | --- | --- |"]
+        for one in table:
+            label = f"`{one.label}`" if one.label else ""
+            rows.append(f"| `{one.name}` | {one.kind} | {label} | {_cell(one.says)} |")
+        parts += [f"## {role}", "\n".join(rows)]
+    return _page(parts)
 
 
 # --- addresses ------------------------------------------------------------------------------------

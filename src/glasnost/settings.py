@@ -33,6 +33,8 @@ MAX_LOGIN = 255
 MAX_KNOCKS = 32
 #: The longest that a knock may wait at one port, seconds: a connect has 15 for everything.
 MAX_KNOCK_TIME = 5.0
+#: The daemons of a host that have metrics, in the order of their ports.
+METRICS_ROLES = ("agent", "broker", "directory", "authority")
 
 #: Settings that are tables, and have no variable.
 TABLES = frozenset({"networks", "exits", "proxies", "knocks", "sockets", "costs"})
@@ -192,6 +194,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     meet: bool = True
     #: Where sockets lie.
     run: str = ""
+    #: Where Prometheus may ask: "127.0.0.1:9619", or a port of this machine alone; empty: nowhere.
+    #: It is the agent's (and that of `up`); a broker, a directory and an authority on the same host
+    #: are asked at the next three ports. Whoever reaches it may read: there is no password.
+    metrics: str = ""
     #: What daemons log: lines of a sentence and its facts ("text"), or of a JSON object ("json").
     log: Literal["text", "json"] = "text"
     #: From which level on; "debug" writes everything, however often it happens, as `-v` does.
@@ -205,12 +211,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         for text in self.listen:
             ipaddress.ip_address(text)
         _check_planning(self)
+        if self.metrics:
+            read_place(self.metrics)
         if self.broker_count < 0:
             raise ValueError(f"broker_count {self.broker_count} is negative")
         if not 0.01 <= self.attempt_delay <= 2:
             raise ValueError(f"attempt_delay {self.attempt_delay} is not between 0.01 and 2")
         if not 1 <= self.dead_after <= 3600:
             raise ValueError(f"dead_after {self.dead_after} is not between 1 and 3600")
+
+    def metrics_place(self, role: str) -> tuple[str, int] | None:
+        """Where this role of the host is asked for metrics, if it is."""
+        if not self.metrics:
+            return None
+        host, port = read_place(self.metrics)
+        return host, port + METRICS_ROLES.index(role) if port else 0
 
     def with_networks(self, names: Iterable[str]) -> Settings:
         """With networks that the node was told it is on, by flag or when it joined. Where the
@@ -307,6 +322,20 @@ def _with(settings: Settings, values: dict[str, Any], source: str) -> Settings:
         return msgspec.convert(msgspec.structs.asdict(settings) | values, Settings, strict=False)
     except ValueError as error:  # msgspec's own is one
         raise SettingsError(f"{source}: {error}") from None
+
+
+def read_place(text: str, lowest: int = 0) -> tuple[str, int]:
+    """``[HOST:]PORT`` as a pair; without HOST it is this machine. Raises ``ValueError``."""
+    host, colon, number = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r}: an IPv6 address stands in brackets, as in [::1]:8000")
+    if not (number.isascii() and number.isdigit()) or (colon and not host):
+        raise ValueError(f"{text!r} is not [HOST:]PORT")
+    if not lowest <= int(number) <= 65535:
+        raise ValueError(f"{number} is no port ({lowest} to 65535)")
+    return host or "127.0.0.1", int(number)
 
 
 def is_network_name(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import proxies, streams, texts, trusted, wire
+from tests.fuzz import http, proxies, streams, texts, trusted, wire
 from tests.fuzz.parser import Parser
 
 PARSERS: list[Parser] = [
@@ -11,4 +11,5 @@ PARSERS: list[Parser] = [
     *trusted.PARSERS,
     *streams.PARSERS,
     *proxies.PARSERS,
+    *http.PARSERS,
 ]

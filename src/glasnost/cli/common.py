@@ -14,7 +14,13 @@ import click
 from glasnost.core.address.names import check_label
 from glasnost.daemons.run import fast_loop
 from glasnost.errors import BadName
-from glasnost.settings import Settings, home_directory, is_network_name, load_settings
+from glasnost.settings import (
+    Settings,
+    home_directory,
+    is_network_name,
+    load_settings,
+    read_place,
+)
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,18 +38,10 @@ class _Place(click.ParamType):  # type: ignore[type-arg]  # generic since click 
     ) -> tuple[str, int]:
         if isinstance(value, tuple):
             return value
-        host, colon, number = str(value).rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        elif ":" in host:
-            self.fail(
-                f"{value!r}: an IPv6 address stands in brackets, as in [::1]:8000", param, ctx
-            )
-        if not (number.isascii() and number.isdigit()) or (colon and not host):
-            self.fail(f"{value!r} is not {self.name}", param, ctx)
-        if not self.lowest <= int(number) <= 65535:
-            self.fail(f"{number} is no port ({self.lowest} to 65535)", param, ctx)
-        return host or "127.0.0.1", int(number)
+        try:
+            return read_place(str(value), self.lowest)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _Port(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
@@ -88,6 +86,10 @@ SECONDS = _Seconds()
 
 verbose = click.option("-v", "--verbose", is_flag=True, help="Log everything.")
 log = click.option("--log", type=click.Choice(["text", "json"]), help="How to log (text).")
+Where = tuple[str, int] | None
+metrics = click.option(
+    "--metrics", type=LISTEN, help="Where Prometheus may ask this daemon; by default nowhere."
+)
 as_json = click.option("--json", "json", is_flag=True, help="Print JSON, for programs.")
 port = click.option("--port", type=_Port(), help="The shared port (9618); 0: any that is free.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -19,57 +20,72 @@ from glasnost.settings import Settings
 @click.command()
 @common.port
 @common.log
+@common.metrics
 @common.verbose
-def agent(port: int | None, log: str | None, verbose: bool) -> None:
+def agent(port: int | None, log: str | None, metrics: common.Where, verbose: bool) -> None:
     """Run this host's agent.
 
     It owns the shared port, publishes this host's names, and dials for its programs.
     """
     home, settings = common.settings(port=port, log=log)
     NodeIdentity(home)  # whatever is wrong with it is said before anything else
-    run(lambda: host.agent(home, settings), settings, verbose)
+
+    @asynccontextmanager
+    async def whole() -> AsyncIterator[host.Roles]:
+        async with host.agent(home, settings) as serving:
+            yield {"agent": serving}
+
+    run(whole, settings, verbose, metrics or settings.metrics_place("agent"))
 
 
 @click.command()
 @common.log
+@common.metrics
 @common.verbose
-def broker(log: str | None, verbose: bool) -> None:
+def broker(log: str | None, metrics: common.Where, verbose: bool) -> None:
     """Run a broker behind this host's agent."""
     _, settings = common.settings(log=log)
-    _role(lambda local, reopen: host.broker(settings, local, reopen), settings, verbose)
+    role = functools.partial(host.broker, settings)
+    _role("broker", role, settings, verbose, metrics)
 
 
 @click.command()
 @common.log
+@common.metrics
 @common.verbose
-def directory(log: str | None, verbose: bool) -> None:
+def directory(log: str | None, metrics: common.Where, verbose: bool) -> None:
     """Run the directory behind this host's agent."""
     home, settings = common.settings(log=log)
-    _role(lambda local, reopen: host.directory(home, settings, local, reopen), settings, verbose)
+    role = functools.partial(host.directory, home, settings)
+    _role("directory", role, settings, verbose, metrics)
 
 
 @click.command()
 @click.option("--node-lifetime", type=float, help="Seconds that a node's certificate lasts.")
 @common.log
+@common.metrics
 @common.verbose
-def authority(node_lifetime: float | None, log: str | None, verbose: bool) -> None:
+def authority(
+    node_lifetime: float | None, log: str | None, metrics: common.Where, verbose: bool
+) -> None:
     """Run the pool's authority behind this host's agent."""
     home, settings = common.settings(log=log)
     if not (home / "authority").exists():
         raise Unavailable(f"{home} holds no authority: `glasnost init` makes one")
-    _role(
-        lambda local, reopen: host.authority(home, local, reopen, node_lifetime), settings, verbose
-    )
+    role = functools.partial(host.authority, home, node_lifetime=node_lifetime)
+    _role("authority", role, settings, verbose, metrics)
 
 
 def _role(
-    role: Callable[[LocalAgent, host.Reopen], AbstractAsyncContextManager[object]],
+    name: str,
+    role: Callable[[LocalAgent, host.Reopen], AbstractAsyncContextManager[host.Role]],
     settings: Settings,
     verbose: bool,
+    metrics: common.Where,
 ) -> None:
     @asynccontextmanager
-    async def whole() -> AsyncIterator[None]:
-        async with host.local_agent(settings) as (local, reopen), role(local, reopen):
-            yield
+    async def whole() -> AsyncIterator[host.Roles]:
+        async with host.local_agent(settings) as (local, reopen), role(local, reopen) as serving:
+            yield {name: serving}
 
-    run(whole, settings, verbose)
+    run(whole, settings, verbose, metrics or settings.metrics_place(name))

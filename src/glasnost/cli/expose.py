@@ -12,6 +12,7 @@ from glasnost.cli import common
 from glasnost.cli.output import note, say
 from glasnost.core.address.names import check_label
 from glasnost.core.protocols.selector import parse_labels
+from glasnost.daemons.host import Roles
 from glasnost.daemons.run import run
 from glasnost.errors import BadName
 from glasnost.net.sockets import address_text
@@ -65,7 +66,7 @@ def expose(
     protection = "plain" if plain else "sealed"
 
     @asynccontextmanager
-    async def whole() -> AsyncIterator[None]:
+    async def whole() -> AsyncIterator[Roles]:
         async with (
             Node() as node,
             await serve(
@@ -75,6 +76,6 @@ def expose(
             say(f"{server.name} is {address_text(to)}")
             if plain:
                 note("plain: it is open to whoever reaches this host's port, member or not")
-            yield
+            yield {}
 
     run(whole, common.settings()[1], verbose)

@@ -11,6 +11,7 @@ import click
 from glasnost.apps.forward import Forwarder
 from glasnost.cli import common
 from glasnost.cli.output import note, say
+from glasnost.daemons.host import Roles
 from glasnost.daemons.run import run
 from glasnost.errors import UnknownName
 from glasnost.node import Node
@@ -28,7 +29,7 @@ def forward(port: tuple[str, int], name: str, verbose: bool) -> None:
     host, number = port
 
     @asynccontextmanager
-    async def whole() -> AsyncIterator[None]:
+    async def whole() -> AsyncIterator[Roles]:
         async with Node() as node:
             full = node.name(name)
             forwarder = Forwarder(node, full, host, number)
@@ -39,7 +40,7 @@ def forward(port: tuple[str, int], name: str, verbose: bool) -> None:
                 note(f"nothing is called {full} now: callers are hung up on until something is")
             task = asyncio.create_task(forwarder.run())
             try:
-                yield
+                yield {}
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

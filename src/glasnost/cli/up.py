@@ -24,6 +24,7 @@ from glasnost.settings import run_directory
 @common.networks("A named network this node is on.")
 @common.port
 @common.log
+@common.metrics
 @common.verbose
 def up(
     pool: str | None,
@@ -31,6 +32,7 @@ def up(
     networks: tuple[str, ...],
     port: int | None,
     log: str | None,
+    metrics: common.Where,
     verbose: bool,
 ) -> None:
     """A pool on this machine, or this host's part in one.
@@ -49,8 +51,8 @@ def up(
         raise SettingsError(f"this node is in {identity.domain} already ({home})")
 
     @asynccontextmanager
-    async def whole() -> AsyncIterator[None]:
-        async with host.everything(home, settings) as agent:
+    async def whole() -> AsyncIterator[host.Roles]:
+        async with host.everything(home, settings) as (agent, serving):
             roles = "authority, directory, broker and agent"
             if not (home / "authority").exists():
                 roles = "agent"
@@ -58,6 +60,6 @@ def up(
             say(f"sockets in {run_directory(settings)}, keys in {home}; end with Ctrl-C")
             if roles != "agent":
                 note("the authority's key is in this process too; `glasnost authority` parts them")
-            yield
+            yield serving
 
-    run(whole, settings, verbose)
+    run(whole, settings, verbose, metrics or settings.metrics_place("agent"))

@@ -36,6 +36,9 @@ LOOK_EVERY = 10.0
 #: How long a daemon waits for its host's agent to come up, seconds.
 AGENT_WAIT = 15.0
 
+#: The roles of one process, by name.
+Role = Agent | Broker | DirectoryServer | Authority
+Roles = dict[str, Role]
 Reopen = Callable[[], Awaitable[LocalAgent]]
 
 
@@ -140,21 +143,24 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def everything(home: Path, settings: Settings) -> AsyncIterator[Agent]:
+async def everything(home: Path, settings: Settings) -> AsyncIterator[tuple[Agent, Roles]]:
     """``glasnost up``: the agent, and all roles that this home has the keys for."""
     async with AsyncExitStack() as stack:
         own = await stack.enter_async_context(agent(home, settings))
+        roles: Roles = {"agent": own}
 
         async def reopen() -> LocalAgent:
             return own
 
         if (home / "authority").exists():
-            await stack.enter_async_context(authority(home, own, reopen))
-            await stack.enter_async_context(directory(home, settings, own, reopen))
-            await stack.enter_async_context(broker(settings, own, reopen))
+            roles["authority"] = await stack.enter_async_context(authority(home, own, reopen))
+            roles["directory"] = await stack.enter_async_context(
+                directory(home, settings, own, reopen)
+            )
+            roles["broker"] = await stack.enter_async_context(broker(settings, own, reopen))
             # While there is still a directory to be told.
             stack.push_async_callback(own.withdraw, 1.0)
-        yield own
+        yield own, roles
 
 
 @asynccontextmanager

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import resource
 import signal
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from glasnost.daemons import logs
 from glasnost.net.heartbeat import Heartbeat
+from glasnost.net.sockets import address_text
 from glasnost.settings import Settings
 
-Daemon = Callable[[], AbstractAsyncContextManager[object]]
+if TYPE_CHECKING:
+    from glasnost.daemons.host import Roles
+
+log = logging.getLogger("glasnost.host")
+
+Daemon = Callable[[], AbstractAsyncContextManager["Roles"]]
 
 
-def run(daemon: Daemon, settings: Settings, verbose: bool = False) -> None:
+def run(
+    daemon: Daemon,
+    settings: Settings,
+    verbose: bool = False,
+    metrics: tuple[str, int] | None = None,
+) -> None:
     """Run until SIGINT, SIGTERM or a terminal that is closed, then leave the context: everything
-    is closed in order."""
+    is closed in order. ``metrics``: where the roles that it consists of can be measured."""
     lines = logs.set_up(settings.log, "debug" if verbose else settings.log_level)
     _allow_descriptors()
     try:
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
-            runner.run(_until_told(daemon, lines))
+            runner.run(_until_told(lambda: _measured(daemon, lines, metrics)))
     finally:
         lines.settle(ending=True)
 
@@ -44,9 +57,26 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _until_told(daemon: Daemon, lines: logs.Lines) -> None:
+@asynccontextmanager
+async def _measured(
+    daemon: Daemon, lines: logs.Lines, place: tuple[str, int] | None
+) -> AsyncIterator[None]:
     heartbeat = Heartbeat(beat=lines.settle)
     heartbeat.start()
+    async with AsyncExitStack() as stack:
+        stack.callback(heartbeat.stop)
+        roles = await stack.enter_async_context(daemon())
+        if place is not None:
+            from glasnost.daemons.exporter import Exporter  # only for who wants it: 30 ms
+
+            server = Exporter(roles, heartbeat).server
+            stack.push_async_callback(server.close)
+            server.listen(*place)
+            log.info("metrics at http://%s/metrics", address_text((place[0], server.port)))
+        yield
+
+
+async def _until_told(daemon: Callable[[], AbstractAsyncContextManager[None]]) -> None:
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     whole = asyncio.current_task()
@@ -75,5 +105,3 @@ async def _until_told(daemon: Daemon, lines: logs.Lines) -> None:
         if not told.is_set():
             raise
         raise KeyboardInterrupt from None  # told while it was starting
-    finally:
-        heartbeat.stop()

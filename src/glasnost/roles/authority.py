@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -71,7 +72,8 @@ class Authority(Registrar):
         self._codec = Codec(AUTHORITY)
         self._credentials = self._new_credentials()
         self._dialogues: set[asyncio.Task[None]] = set()
-        self._refused = 0
+        self._refused: Counter[str] = Counter()
+        self._issued = {"enrolled": 0, "renewed": 0}
 
     def __repr__(self) -> str:
         return f"<Authority of {self.domain}, {len(self._dialogues)} dialogues>"
@@ -85,7 +87,10 @@ class Authority(Registrar):
         return {
             **super().status(),
             "dialogues": len(self._dialogues),
-            "refused": self._refused,
+            "refused": self._refused.total(),
+            "refusals": dict(self._refused),
+            "issued": dict(self._issued),
+            "certificate_not_after": self._credentials.not_after,
         }
 
     # --- how it is asked ------------------------------------------------------------------------
@@ -152,9 +157,13 @@ class Authority(Registrar):
         try:
             match question:
                 case Enrol():
-                    return _numbered(self.enrol(question), question.id)
+                    enrolled = self.enrol(question)
+                    self._issued["enrolled"] += 1
+                    return _numbered(enrolled, question.id)
                 case RenewNode():
-                    return _numbered(self.renew(question), question.id)
+                    enrolled = self.renew(question)
+                    self._issued["renewed"] += 1
+                    return _numbered(enrolled, question.id)
                 case Root():
                     return self._root_is(question.id)
                 case Unreadable():
@@ -162,8 +171,8 @@ class Authority(Registrar):
                 case _:
                     raise Refused("unknown-message", "the authority answers no such question")
         except GlasnostError as error:
-            self._refused += 1
             code = _code(error)
+            self._refused[code] += 1
             log.warning("refused: %s", error, extra=facts(code=code, peer=peer))
             return Failed(id=question.id, code=code, why=str(error))
 

@@ -14,6 +14,7 @@ import logging
 import resource
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -38,7 +39,10 @@ from glasnost.core.wire.header import TOKEN_SIZE
 from glasnost.core.wire.messages import (
     BROKER,
     Codec,
+    DialBack,
+    Done,
     Failed,
+    Leg,
     Message,
     Probe,
     Registered,
@@ -62,6 +66,9 @@ log = logging.getLogger("glasnost.broker")
 #: TLS handshakes at a time. One costs 2 ms of CPU, so that 1,000 take 2 s: when a broker comes
 #: back and all its targets with it, nobody who was let in runs into the handshake's timeout.
 MAX_HANDSHAKES: Final = 1_000
+
+#: Codes of failures that are counted apart.
+MAX_CODES: Final = 50
 
 
 class Broker:
@@ -97,6 +104,8 @@ class Broker:
         self._buffers = Buffers()
         self._relays: dict[int, tuple[Relay, asyncio.Task[None]]] = {}
         self._finished = {"streams": 0, "bytes": 0}
+        self._sent: Counter[type[Message]] = Counter()
+        self._failed: Counter[str] = Counter()
         self._alarm = Alarm(self._tick, clock)
         self._closing = False
 
@@ -139,6 +148,7 @@ class Broker:
         tallies = [relay.tally for relay, _ in self._relays.values()]
         moved = sum(tally.bytes_ab + tally.bytes_ba for tally in tallies)
         return {
+            "certificate_not_after": self._credentials.not_after,
             "channels": len(self._peers),
             "handshakes": len(self._handshakes),
             "targets": counts["targets"],
@@ -149,7 +159,16 @@ class Broker:
             "bytes": self._finished["bytes"] + moved,
             "buffered": self._buffers.kept,
             "probes": self._probing.counts["under_way"],
+            "registrations": self._sent[Registered],
+            "dial_backs_asked": self._sent[DialBack],
+            "legs_asked": self._sent[Leg],
+            "done": self._sent[Done],
+            "failed": dict(self._failed),
         }
+
+    def _countable(self, code: str) -> str:
+        """The code, as long as there are few: some are what targets have said."""
+        return code if code in self._failed or len(self._failed) < MAX_CODES else "other"
 
     # --- channels -------------------------------------------------------------------------------
 
@@ -256,6 +275,9 @@ class Broker:
             case Send(peer, message) if peer in self._channels:
                 if isinstance(message, Registered):
                     log.info("%s: registered from %s", message.contact, message.observed)
+                self._sent[type(message)] += 1
+                if isinstance(message, Failed):
+                    self._failed[self._countable(message.code)] += 1
                 self._channels[peer].tell(message)
             case Close(peer, code, why) if peer in self._channels:
                 channel = self._channels[peer]

@@ -38,6 +38,7 @@ from glasnost.core.wire.messages import (
     Lookup,
     Message,
     Publish,
+    Published,
     Renew,
     Signed,
     Watch,
@@ -94,6 +95,8 @@ class DirectoryServer:
         self._per_node: Counter[str] = Counter()
         self._writing: asyncio.Task[None] | None = None
         self._trouble = ""  # why the store fails at the moment
+        self._questions: Counter[str] = Counter()
+        self._records = {"taken": 0, "refused": 0}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._closing = False
@@ -158,12 +161,15 @@ class DirectoryServer:
         return {
             "records": len(self._core.table),
             "nodes": self._core.table.nodes,
+            "certificate_not_after": self._credentials.not_after,
             "channels": len(self._channels),
             "watches": len(self._core.watches),
             "handshakes": len(self._handshakes),
             "waiting": self._core.waiting,
             "store": "fails" if self._trouble else "works",
             "store_trouble": self._trouble or self._store.lost,
+            "questions": dict(self._questions),
+            "offered": dict(self._records),
         }
 
     # --- channels -------------------------------------------------------------------------------
@@ -213,6 +219,8 @@ class DirectoryServer:
     def _serve(self, channel: Channel, what: Message | Searching) -> None:
         peer = channel.peer
         node = "" if peer.service or peer.user else peer.node
+        if not isinstance(what, Searching):
+            self._questions[type(what).__name__.lower()] += 1
         match what:
             case Searching():
                 self._handle(what)
@@ -248,6 +256,10 @@ class DirectoryServer:
             match effect:
                 case Answer(channel, message):
                     assert isinstance(channel, Channel)
+                    if isinstance(message, Published):
+                        refused = sum(map(bool, message.refused))
+                        self._records["refused"] += refused
+                        self._records["taken"] += len(message.refused) - refused
                     channel.tell(message)
                 case Searching(channel):
                     assert isinstance(channel, Channel)

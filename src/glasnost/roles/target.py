@@ -93,7 +93,7 @@ class Target:
         self._channels: dict[str, Channel] = {}
         self._errands: set[asyncio.Task[None]] = set()
         self._parting: dict[str, str] = {}
-        self._served = 0
+        self._counts = {"dial_backs": 0, "legs": 0, "failed": 0}
         self._alarm = Alarm(self._tick, clock)
 
     def __repr__(self) -> str:
@@ -141,7 +141,8 @@ class Target:
                 for one in self._core.status()
             ],
             "in_flight": len(self._errands),
-            "served": self._served,
+            "served": self._counts["dial_backs"] + self._counts["legs"],
+            "counts": dict(self._counts),
         }
 
     # --- registering ----------------------------------------------------------------------------
@@ -213,10 +214,11 @@ class Target:
         except (GlasnostError, OSError) as error:
             code = error.code if isinstance(error, Refused) else "unreachable"
             why = sentence(error)[:MAX_WHY]
+            self._counts["failed"] += 1
             log.info("broker %s: for %s: %s", broker, caller, shown(why))
             channel.tell(Failed(message.id, code, why))
         else:
-            self._served += 1
+            self._counts["legs" if isinstance(message, Leg) else "dial_backs"] += 1
             self._serve(sock, f"{peer} for {caller}", isinstance(message, Leg))
             channel.tell(Done(message.id))
 

@@ -344,4 +344,8 @@ class Agent:
             "refused": self._port.refused,
             "half_open": self._port.half_open,
             "tasks": len(asyncio.all_tasks()),
+            "handed_over": self.services.handed_over,
+            "connected_programs": len(self._clients),
+            "for_brokers": self._brokers.counts,
+            "renewals": {"done": self._upkeep.renewals, "failed": self._upkeep.failures},
         }

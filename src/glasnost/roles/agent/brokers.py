@@ -111,6 +111,12 @@ class Brokers:
         """Look at once whether the brokers are there."""
         self._target.check()
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was done for brokers so far."""
+        counts: dict[str, int] = self._target.status()["counts"]
+        return counts
+
     async def close(self) -> None:
         await self._target.close()
 

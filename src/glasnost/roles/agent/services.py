@@ -39,6 +39,7 @@ class Services:
         self._node = node
         self._changed = changed
         self._services: dict[str, Service] = {}
+        self.handed_over = 0
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self._services.values())
@@ -95,9 +96,10 @@ class Services:
                 incoming.peer,
             )
         elif service.offer.protection == "plain":
-            _accept(service, incoming)
+            self.handed_over += _accept(service, incoming)
         elif service.deliver(incoming):
             service.calls += 1
+            self.handed_over += 1
         else:
             refuse(incoming.sock, "gone", f"service {name!r} has just gone", incoming.peer)
 
@@ -114,10 +116,11 @@ class OwnOffering:
         self._services.remove(self._service)
 
 
-def _accept(service: Service, incoming: Incoming) -> None:
+def _accept(service: Service, incoming: Incoming) -> bool:
     """Tell a plain service's caller that it was accepted, and hand it over. From then on every
     byte is the service's own: if it has gone meanwhile, the connection ends without a word."""
     if accept_now(incoming.sock) and service.deliver(incoming):
         service.calls += 1
-    else:
-        incoming.sock.close()
+        return True
+    incoming.sock.close()
+    return False

@@ -37,6 +37,8 @@ class Upkeep:
         self._retry_at = 0.0  # by the loop's clock, which is never set
         #: Why the last renewal failed; empty: it did not, or none was due yet.
         self.problem = ""
+        self.renewals = 0
+        self.failures = 0
 
     async def keep(self) -> None:
         """Look after both, until cancelled."""
@@ -53,10 +55,12 @@ class Upkeep:
                 identity.renewed(await self._fetch())
             except (GlasnostError, OSError) as error:
                 self.problem = sentence(error)
+                self.failures += 1
                 log.warning("the node's certificate cannot be renewed: %s", self.problem)
                 self._retry_at = loop.time() + self._wait()
             else:
                 self.problem = ""
+                self.renewals += 1
                 log.info("the node's certificate was renewed")
                 self._renewed()
         now = identity.clock()
