@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from glasnost.core.protocols.effort import cost
 from glasnost.core.wire.header import Call
 from glasnost.core.wire.messages import (
+    Changes,
     Failed,
     Listing,
     Lookup,
@@ -17,6 +19,8 @@ from glasnost.core.wire.messages import (
     Published,
     Query,
     Renew,
+    Watch,
+    Withdraw,
 )
 from glasnost.net.channel import Channel
 from glasnost.net.port import Incoming
@@ -162,6 +166,30 @@ def test_a_search_ends_with_its_asker() -> None:
                 await until(lambda: server.status()["channels"] == 1 and not server._turns)
             assert len(heard) < 50
             assert isinstance(await client.ask(Query(glob="*nothing"), Listing), Listing)
+
+    asyncio.run(scenario())
+
+
+def test_who_goes_before_its_turn_watches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with served() as (site, client):
+            server = site.server
+            assert server is not None
+            await client.publish([signed()])
+            log = (await client.ask(Watch(), Changes)).log
+            watch = Watch(id=1, glob="nothing.*", log=log, seen=1, hold=60)
+            with monkeypatch.context() as patch:
+                patch.setattr(server._turns, "work", lambda: None)  # nobody's turn comes
+                channel = await listening(site, [])
+                channel.tell(watch)
+                channel.tell(Withdraw(id=2, names=(full("web.node7"),)))
+                await until(lambda: server._turns._turns.waiting("node7") > cost(watch))
+                channel.close()
+                await until(lambda: server.status()["channels"] == 1)
+            server._turns.work()
+            assert not server._turns
+            assert server.status()["watches"] == 0
+            assert server.status()["records"] == 0, "what it wanted done is done"
 
     asyncio.run(scenario())
 

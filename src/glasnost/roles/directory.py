@@ -227,7 +227,11 @@ class DirectoryServer:
             case Publish(number, records):
                 verified = tuple(self._verify(signed) for signed in records) if node else ()
                 self._handle(Offered(channel, node, number, verified))
-            case Renew() | Withdraw() | Lookup() | List():
+            case Renew() | Withdraw():
+                self._handle(Asked(channel, node, what))
+            case _ if channel.closed:
+                pass  # it has gone before its turn, and nobody wants to know any more
+            case Lookup() | List():
                 self._handle(Asked(channel, node, what))
             case Watch():
                 self._handle(Watched(channel, peer.node, what))
