@@ -22,6 +22,7 @@ from benchmarks import (
     records,
     relay,
     roundtrips,
+    start,
 )
 from benchmarks.figures import HEAD, Figure
 from glasnost.cli.output import table
@@ -34,6 +35,7 @@ BENCHMARKS = {
         matching,
         planning,
         port,
+        start,
         dialback,
         idle,
         relay,

@@ -20,6 +20,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 LAYERS = {
     "glasnost.errors": "exceptions are everybody's, so they depend on nobody",
     "glasnost.version": "a number, which anybody may tell",
+    "glasnost.places": "says where things lie, which the environment tells it",
     "glasnost.core": "what core's parts share among themselves and with all others",
     "glasnost.core.address": "an address is text and values; reading one needs nothing else",
     "glasnost.core.wire": "turns bytes into messages; what a message leads to is decided below it",

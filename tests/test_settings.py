@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from glasnost import places
 from glasnost.core.address import Landing, Stage
 from glasnost.core.routes import Exit, Policy
 from glasnost.errors import SettingsError
@@ -182,6 +183,14 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         load_settings(tmp_path)
     (tmp_path / "other.toml").write_text("port = 5")
     assert load_settings(tmp_path).port == 5
+
+
+def test_the_settings_file_lies_in_the_home_or_where_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert places.settings_file("/home/alice") == "/home/alice/glasnost.toml"
+    monkeypatch.setenv("GLASNOST_CONFIG", "/etc/other.toml")
+    assert places.settings_file("/home/alice") == "/etc/other.toml"
 
 
 def test_home_and_run_have_their_usual_places(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,12 @@ imported is imported when it is first used, so that small commands start fast.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from glasnost.version import __version__
 
+TYPE_CHECKING = False  # what typing says, without its import
 if TYPE_CHECKING:
+    from typing import Any
+
     from glasnost.node import Node, create_connection, explain, open_connection, start_server, watch
 
 __all__ = [

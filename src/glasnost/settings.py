@@ -1,7 +1,6 @@
 """What a user may set: ``glasnost.toml``, overridden by ``GLASNOST_*``, overridden by flags.
 
-And where things lie: the state directory holds keys and what a node was told when it joined, the
-run directory holds sockets.
+Where things lie is `places`' to say; a setting may say otherwise.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from glasnost import places
 from glasnost.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -266,29 +266,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def home_directory() -> Path:
-    """Where keys and settings lie: ``GLASNOST_HOME``, or the system's usual place."""
-    if home := os.environ.get("GLASNOST_HOME"):
-        return Path(home)
-    if os.getuid() == 0:
-        return Path("/var/lib/glasnost")
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "glasnost"
+    """Where keys and settings lie."""
+    return Path(places.home())
 
 
 def run_directory(settings: Settings | None = None) -> Path:
-    """Where sockets lie: the setting, ``GLASNOST_RUN``, or the system's usual place."""
-    if settings is not None and settings.run:
-        return Path(settings.run)
-    if run := os.environ.get("GLASNOST_RUN"):
-        return Path(run)
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        return Path(runtime) / "glasnost"
-    return Path("/run/glasnost") if os.getuid() == 0 else home_directory() / "run"
+    """Where sockets lie."""
+    return Path(places.run(settings.run if settings is not None else ""))
 
 
 def settings_file(home: Path) -> Path:
     """Where settings are read from: ``GLASNOST_CONFIG``, or ``glasnost.toml`` in ``home``."""
-    return Path(os.environ.get("GLASNOST_CONFIG", home / "glasnost.toml"))
+    return Path(places.settings_file(home))
 
 
 def load_settings(home: Path, **flags: Any) -> Settings:

@@ -27,13 +27,11 @@ CALLS = {
 }
 #: What looks like it and needs no fuzzing, each with its reason.
 EXEMPT = {
-    "glasnost.cli.connect._check_end": "the local agent's messages, by their codec",
-    "glasnost.cli.connect.through_agent": "the local agent's messages, by their codec",
     "glasnost.cli.route.parse": "a command: one call of _read",
     "glasnost.core.address.literals._rfc5952": "writes an address that `ipaddress` has read",
     "glasnost.core.routes.rfc6724._ip4_value": "of an address that `ipaddress` has read",
     "glasnost.net.interfaces.read_host": "what psutil says of this host",
-    "glasnost.net.sockets._peer": "what the kernel says of a socket",
+    "glasnost.net.fdpass._peer": "what the kernel says of a socket",
     "glasnost.roles.agent.clients.Client._received": "the local agent's messages, by their codec",
     "glasnost.roles.agent_client.AgentClient._received": "the same at the other end",
     "glasnost.roles.authority_state._read_root": "our own file, 0700: read as any certificate",

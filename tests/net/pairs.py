@@ -73,6 +73,17 @@ def exhausted(left: int = 0) -> Iterator[None]:
             os.close(fd)
 
 
+@contextlib.contextmanager
+def nothing_left_open() -> Iterator[None]:
+    before = descriptors()
+    yield
+    assert descriptors() == before
+
+
+def packet_pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
 async def turns() -> None:
     """Let the loop do what it has put off: transports close their sockets so."""
     for _ in range(5):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from glasnost.errors import SettingsError
+from glasnost.net.fdpass import peer_user
 from glasnost.net.sockets import (
     KEEP_ALIVE,
     _target,
@@ -22,7 +23,6 @@ from glasnost.net.sockets import (
     listen_local,
     listen_tcp,
     listen_unix,
-    peer_user,
     private_directory,
     tune,
 )

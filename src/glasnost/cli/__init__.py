@@ -9,7 +9,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TextIO
+
+TYPE_CHECKING = False  # what typing says, without its import
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """``glasnost connect NAME``: stdin and stdout become the connection.
 
-Through a running agent nothing but sockets is needed here; this file imports what it needs only
-where it is needed, because it is started for every SSH login.
+Through a running agent nothing but sockets is needed here. This is started for every SSH login, so
+it imports little, and what only few need where they need it: no asyncio, no msgspec, no typing.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import threading
 
+from glasnost import places
+from glasnost.core.wire.small import pack, unpack
+from glasnost.errors import GlasnostError, PathCut, ProtocolError
 from glasnost.net.fdpass import connect_packets, pass_on, receive_packet, send_packet
 
 #: Seconds that the agent may take to connect.
@@ -24,18 +26,10 @@ FDPASS = "--fdpass is for ssh: -o ProxyUseFdpass=yes"
 
 def through_agent(name: str, fdpass: bool = False) -> int | None:
     """The exit status, or None where no agent runs: then the caller finds another way."""
-    from glasnost.cli.output import complain
-    from glasnost.core.wire import messages as m
-    from glasnost.errors import GlasnostError, PathCut, ProtocolError
-    from glasnost.settings import home_directory, load_settings, run_directory
-
     try:
-        run = run_directory(load_settings(home_directory()))
+        agent = connect_packets(os.path.join(places.run(_setting()), "agent.sock"))
     except GlasnostError as error:
-        complain(str(error))
-        return 1
-    try:
-        agent = connect_packets(run / "agent.sock")
+        return _failed(str(error))
     except OSError:
         return None
     with agent:
@@ -43,29 +37,25 @@ def through_agent(name: str, fdpass: bool = False) -> int | None:
         try:
             name = name.encode(errors="backslashreplace").decode()  # what is no text is no name
             with contextlib.suppress(BrokenPipeError):  # it has turned us away, and said why
-                send_packet(agent, m.encode(m.Dial(id=1, name=name, timeout=TIMEOUT)))
+                send_packet(agent, pack(t="dial", id=1, name=name, timeout=TIMEOUT))
             data, passed = receive_packet(agent)
-            answer = m.Codec(m.LOCAL).decode(data)
+            answer = unpack(data)
         except TimeoutError:
-            complain("the agent gave no answer in time")
-            return 1
+            return _failed("the agent gave no answer in time")
         except KeyboardInterrupt:
             return 130
         except (GlasnostError, OSError) as error:
-            complain(f"the agent: {error}")
-            return 1
-        if not isinstance(answer, m.Dialled) or passed is None:
-            complain(getattr(answer, "why", "") or "the agent did not connect")
-            return 1
+            return _failed(f"the agent: {error}")
+        if answer.get("t") != "dialled" or passed is None:
+            return _failed(str(answer.get("why") or "the agent did not connect"))
         try:
             if fdpass:
                 return _pass_on(passed)
             copy(passed)
-            if answer.protection != "plain":
+            if answer.get("protection") != "plain":
                 _check_end(agent)
         except (PathCut, ProtocolError) as error:
-            complain(str(error))
-            return 1
+            return _failed(str(error))
         except KeyboardInterrupt:
             return 130
         except BrokenPipeError:
@@ -73,12 +63,33 @@ def through_agent(name: str, fdpass: bool = False) -> int | None:
     return 0
 
 
+def _setting() -> str:
+    """Where the settings say that the agent's socket lies, if they do. Raises `SettingsError`.
+
+    To understand them takes longer than all else; most do not have the word in them.
+    """
+    try:
+        with open(places.settings_file(places.home()), "rb") as file:
+            silent = b"run" not in file.read()
+    except OSError:  # who needs them will say so
+        silent = True
+    if silent or os.environ.get("GLASNOST_RUN"):
+        return ""
+    from glasnost.settings import home_directory, load_settings
+
+    return load_settings(home_directory()).run
+
+
+def _failed(why: str, hint: str = "") -> int:
+    from glasnost.cli.output import complain
+
+    complain(why, hint)
+    return 1
+
+
 def _check_end(agent: socket.socket) -> None:
     """Whether the stream that the agent copied for us has ended as it should: a cut looks the same
     on a local socket. Raises `PathCut`."""
-    from glasnost.core.wire import messages as m
-    from glasnost.errors import PathCut
-
     agent.settimeout(LAST_WORD)
     try:
         data, _ = receive_packet(agent)
@@ -86,9 +97,9 @@ def _check_end(agent: socket.socket) -> None:
         return  # our own input goes on, and the agent copies it
     except OSError as error:
         raise PathCut(f"the agent has gone: {error}") from None
-    word = m.Codec(m.LOCAL).decode(data)
-    if isinstance(word, m.Failed):
-        raise PathCut(f"the connection was cut: {word.why}")
+    word = unpack(data)
+    if word.get("t") == "failed":
+        raise PathCut(f"the connection was cut: {word.get('why')}")
 
 
 def copy(sock: socket.socket) -> None:
@@ -98,7 +109,7 @@ def copy(sock: socket.socket) -> None:
     direction has a thread, so that neither waits for the other: what blocks a write here is often
     that nobody has read there. Raises `PathCut` where the connection broke.
     """
-    from glasnost.errors import PathCut
+    import threading
 
     sock.settimeout(None)
     # A daemon, as nothing ends a read from a terminal.
@@ -131,12 +142,10 @@ def _write_all(data: bytes) -> None:
 
 def _pass_on(sock: socket.socket) -> int:
     """Give the connected socket to who started us (ssh's ``ProxyUseFdpass``)."""
-    from glasnost.cli.output import complain
-
     with sock:
         try:
             pass_on(_STDOUT, sock)
         except OSError as error:
-            complain(f"standard output takes no socket: {(error.strerror or '').lower()}", FDPASS)
-            return 1
+            why = f"standard output takes no socket: {(error.strerror or '').lower()}"
+            return _failed(why, FDPASS)
     return 0

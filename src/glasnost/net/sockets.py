@@ -8,12 +8,12 @@ import errno
 import os
 import socket
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from glasnost.errors import SettingsError
+from glasnost.net.fdpass import peer_user
 
 #: How many connections the kernel may hold for a listener before it is asked for them.
 BACKLOG: Final = 1024
@@ -266,22 +266,6 @@ def private_directory(path: Path) -> None:
         path.chmod(0o700)
     except OSError as error:
         raise SettingsError(f"cannot use the directory {path}: {error.strerror}") from error
-
-
-def peer_user(sock: socket.socket) -> int:
-    """The user id at the other end of a unix socket, as the kernel knows it."""
-    return _peer(sock)[1]
-
-
-def peer_process(sock: socket.socket) -> int:
-    """The process id at the other end of a unix socket; 0 where it is in another container."""
-    return _peer(sock)[0]
-
-
-def _peer(sock: socket.socket) -> tuple[int, int]:
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    pid, user = credentials[:4], credentials[4:8]
-    return int.from_bytes(pid, sys.byteorder), int.from_bytes(user, sys.byteorder)
 
 
 def address_text(address: object) -> str:

@@ -18,7 +18,8 @@ from glasnost.core.wire import messages as m
 from glasnost.core.wire import versions
 from glasnost.core.wire.grease import Grease
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable, UnknownName
-from glasnost.net.fdpass import MAX_PACKET, PacketConnection, connect_packets
+from glasnost.net.fdpass import MAX_PACKET, connect_packets
+from glasnost.net.packets import PacketConnection
 from glasnost.net.port import Incoming
 from glasnost.net.sentences import sentence
 from glasnost.roles.agent.clients import PAGE

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from glasnost.core.wire import messages as m
 from glasnost.errors import PathCut, Refused, Unavailable
-from glasnost.net.fdpass import PacketConnection, connect_packets
+from glasnost.net.fdpass import connect_packets
+from glasnost.net.packets import PacketConnection
 from glasnost.net.streams import streams
 from glasnost.testing.transfer import Truncated
 

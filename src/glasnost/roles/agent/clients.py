@@ -17,10 +17,10 @@ from glasnost.core.wire import messages as m
 from glasnost.core.wire import versions
 from glasnost.core.wire.grease import Grease
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable
-from glasnost.net.fdpass import MAX_PACKET, PacketConnection, receive_packet, send_packet
+from glasnost.net.fdpass import MAX_PACKET, peer_process, peer_user, receive_packet, send_packet
+from glasnost.net.packets import PacketConnection
 from glasnost.net.port import Incoming
 from glasnost.net.sentences import sentence
-from glasnost.net.sockets import peer_process, peer_user
 from glasnost.roles.agent.services import Service
 from glasnost.trust import checks
 from glasnost.trust.identity import is_user

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from glasnost.errors import SettingsError
+from glasnost.net.fdpass import peer_user
 from glasnost.net.port import SharedPort
 from glasnost.net.reserve import EXHAUSTED, REST, Reserve
-from glasnost.net.sockets import listen_tcp, listen_unix, peer_user
+from glasnost.net.sockets import listen_tcp, listen_unix
 from glasnost.roles.agent.clients import allowed_users, turn_away
 from glasnost.settings import Settings
 
