@@ -35,6 +35,7 @@ from glasnost.core.protocols.broker_words import (
     Send,
     Wanted,
 )
+from glasnost.core.protocols.effort import QUESTION
 from glasnost.core.wire.header import TOKEN_SIZE
 from glasnost.core.wire.messages import (
     BROKER,
@@ -58,6 +59,7 @@ from glasnost.net.relay import IDLE, Relay
 from glasnost.net.waiting import Waiting
 from glasnost.roles.admission import Handshakes, let_in
 from glasnost.roles.broker_probes import Probing
+from glasnost.roles.turns import TakingTurns
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
 
@@ -106,6 +108,7 @@ class Broker:
         self._finished = {"streams": 0, "bytes": 0}
         self._sent: Counter[type[Message]] = Counter()
         self._failed: Counter[str] = Counter()
+        self._turns: TakingTurns[Message] = TakingTurns(self._serve)
         self._alarm = Alarm(self._tick, clock)
         self._closing = False
 
@@ -204,7 +207,16 @@ class Broker:
         return number
 
     def _hear(self, channel: Channel, message: Message) -> None:
-        number = self._number(channel)
+        self._number(channel)
+        if not self._turns.ask(channel, QUESTION, message):
+            why = f"{channel.peer.node} has said too much at once; try again"
+            channel.tell(Failed(message.id, "busy", why))
+
+    def _serve(self, channel: Channel, message: Message) -> None:
+        """It is this member's turn."""
+        number = self._peers.get(channel)
+        if number is None:  # it has gone meanwhile
+            return
         if isinstance(message, Request):
             tokens = secrets.token_bytes(TOKEN_SIZE), secrets.token_bytes(TOKEN_SIZE)
             self._handle(Wanted(number, message, tokens))
