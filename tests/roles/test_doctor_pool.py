@@ -132,6 +132,7 @@ def test_where_no_certificate_holds_the_authority_says_the_time_in_the_clear(
             await asyncio.gather(*tasks)
         [one] = found.directories.directories
         assert one.why == "this host has no certificate that holds"
+        assert not found.directories.certified
         [sample] = found.clock.samples
         assert (sample.source, sample.proven) == ("the authority", False)
         assert abs(sample.ahead - 7200) <= sample.bound
@@ -266,7 +267,7 @@ def test_only_public_literals_are_published_to_be_dialled() -> None:
     [
         ("public/ip4:203.0.113.9:9618/service:broker", True),
         ("public/ip6:[2001:db8::7]:9618/service:broker", False),
-        ("lab/ip4:10.0.0.7:9618/service:broker", False),
+        ("lab/ip4:10.0.0.7:9618/service:broker", True),
         ("public/ip4:203.0.113.9:9618/ccb:gate/service:broker", False),
         ("public/ip4:203.0.113.9:443/tls:gate.example.org/service:broker", False),
     ],

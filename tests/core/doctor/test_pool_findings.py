@@ -68,6 +68,11 @@ DIRECTORIES: list[tuple[str, tuple[DirectoryFacts, ...], tuple[str, ...], list[E
 ]
 
 
+def test_without_a_certificate_no_directory_is_blamed() -> None:
+    facts = DirectoriesFacts((AWAY, replace(AWAY, name="directory.a")), certified=False)
+    check(pool.judge_directories(facts), ("problem", "no certificate that holds", "above"))
+
+
 @pytest.mark.parametrize(
     "directories, names, expected", [c[1:] for c in DIRECTORIES], ids=[c[0] for c in DIRECTORIES]
 )
@@ -297,6 +302,11 @@ INCOMING: list[tuple[str, IncomingFacts, list[Expected]]] = [
     ),
     ("nobody could be asked", replace(HERE, seen=()), [("note", "could be asked over it", "")]),
     (
+        "nobody says whom to ask",
+        replace(HERE, seen=(), askable=None),
+        [("note", "no directory says which brokers there are", "")],
+    ),
+    (
         "there is nobody to ask",
         replace(HERE, seen=(), askable=0),
         [("note", "no broker on another host that could look", "")],
@@ -306,7 +316,20 @@ INCOMING: list[tuple[str, IncomingFacts, list[Expected]]] = [
 
 @pytest.mark.parametrize("facts, expected", [c[1:] for c in INCOMING], ids=[c[0] for c in INCOMING])
 def test_incoming(facts: IncomingFacts, expected: list[Expected]) -> None:
-    check(incoming.judge(facts), *expected)
+    check(incoming.judge(facts, agent_runs=True), *expected)
+
+
+@pytest.mark.parametrize("seen", [MET, SILENT], ids=["it is met", "a firewall drops"])
+def test_where_no_agent_runs_only_the_address_is_seen(seen: Seen) -> None:
+    facts = replace(HERE, seen=(seen, replace(seen, broker="broker.b")), brokers=())
+    check(
+        incoming.judge(facts, agent_runs=False),
+        (
+            "note",
+            "broker.cm sees this host at 203.0.113.7 (this host's own address)",
+            "when it runs",
+        ),
+    )
 
 
 # --- any facts ----------------------------------------------------------------------------------

@@ -37,4 +37,4 @@ def _findings(facts: Facts) -> Iterator[Finding]:
         yield from pool.judge_brokers(facts.pool.brokers, runs)
         for family in facts.pool.outgoing:
             yield from outgoing.judge(family)
-        yield from incoming.judge(facts.pool.incoming)
+        yield from incoming.judge(facts.pool.incoming, runs)

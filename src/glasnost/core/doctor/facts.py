@@ -161,10 +161,12 @@ class DirectoryFacts:
 
 @dataclass(frozen=True, slots=True)
 class DirectoriesFacts:
-    """``expected``: the services that the agent has."""
+    """``expected``: the services that the agent has. ``certified``: this host has a certificate,
+    without which none can be asked."""
 
     directories: tuple[DirectoryFacts, ...]
     expected: tuple[str, ...] = ()
+    certified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,14 +237,14 @@ class Seen:
 class IncomingFacts:
     """``own``: this host's addresses; ``published``: host and port of the public literals among
     its doors; ``brokers``: where it is registered; ``askable``: brokers on other hosts, which
-    could have been asked."""
+    could have been asked (None: nobody says which there are)."""
 
     seen: tuple[Seen, ...]
     own: tuple[str, ...] = ()
     published: tuple[tuple[str, int], ...] = ()
     brokers: tuple[str, ...] = ()
     protocols: tuple[Protocol, ...] = ()
-    askable: int = 0
+    askable: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,15 @@ from glasnost.core.text import milliseconds
 _write = Writer(Area.INCOMING)
 
 
-def judge(facts: IncomingFacts) -> Iterator[Finding]:
+def judge(facts: IncomingFacts, agent_runs: bool) -> Iterator[Finding]:
     """By protocol, then what follows from all of them."""
+    if facts.askable is None:
+        yield _write.note("not known: no directory says which brokers there are, who could look")
+        return
     for protocol in facts.protocols:
-        yield from _protocol(facts, protocol)
+        yield from _protocol(facts, protocol, agent_runs)
+    if not agent_runs:
+        return
     yield from _unseen(facts)
     reached = any(one.arrived for one in facts.seen)
     asked = any(one.outcome not in ("not-dialled", "not-asked") for one in facts.seen)
@@ -26,7 +31,7 @@ def judge(facts: IncomingFacts) -> Iterator[Finding]:
         )
 
 
-def _protocol(facts: IncomingFacts, protocol: Protocol) -> Iterator[Finding]:
+def _protocol(facts: IncomingFacts, protocol: Protocol, agent_runs: bool) -> Iterator[Finding]:
     name = NAMES[protocol]
     seen = [one for one in facts.seen if one.protocol == protocol]
     if not seen:
@@ -38,15 +43,30 @@ def _protocol(facts: IncomingFacts, protocol: Protocol) -> Iterator[Finding]:
     # Brokers of one internet see the same; where they differ, each has its line.
     told = set()
     for one in seen:
-        finding = _seen(facts, one)
-        if (finding.severity, one.host, one.port, one.outcome, one.arrived) not in told:
-            told.add((finding.severity, one.host, one.port, one.outcome, one.arrived))
+        finding = _seen(facts, one) if agent_runs else _standing_in(facts, one)
+        kind = (finding.severity, one.host, one.port, one.outcome, one.arrived)
+        if kind not in told:
+            told.add(kind)
             yield finding
+
+
+def _standing_in(facts: IncomingFacts, one: Seen) -> Finding:
+    """Nobody listens on the agent's port, so that only the address can be seen."""
+    if one.outcome == "not-asked":
+        return _seen(facts, one)
+    return _write.note(
+        f"{NAMES[one.protocol]}: {one.broker} sees this host at {one.host} ({_whose(facts, one)})",
+        "whether the agent's port is reached can be seen when it runs",
+    )
+
+
+def _whose(facts: IncomingFacts, one: Seen) -> str:
+    return "this host's own address" if one.host in facts.own else "not this host's own: a NAT"
 
 
 def _seen(facts: IncomingFacts, one: Seen) -> Finding:
     name, at = NAMES[one.protocol], where(one.host, one.port)
-    nat = "this host's own address" if one.host in facts.own else "not this host's own: a NAT"
+    nat = _whose(facts, one)
     published = (one.host, one.port) in facts.published
     match one.outcome:
         case "not-asked":
@@ -80,7 +100,10 @@ def _seen(facts: IncomingFacts, one: Seen) -> Finding:
 def _open(facts: IncomingFacts, one: Seen) -> str:
     if one.host in facts.own:
         if one.outcome == "refused":
-            return f"let the agent listen there (`listen`), and open TCP port {one.port} inbound"
+            return (
+                f"let the agent listen there (`listen`), or a firewall let TCP port {one.port} in "
+                "that rejects it"
+            )
         return f"open TCP port {one.port} inbound, in this host's firewall and its site's"
     return (
         f"forward TCP port {one.port} at the router to this host, and set "

@@ -19,6 +19,11 @@ def judge_directories(facts: DirectoriesFacts) -> Iterator[Finding]:
         yield _directories.problem(
             "this host was told of no directory", "join again, when the authority's host is up"
         )
+    if facts.directories and not facts.certified:
+        yield _directories.problem(
+            "none can be asked: this host has no certificate that holds", "see there (above)"
+        )
+        return
     reached = [one for one in facts.directories if not one.why]
     for one in facts.directories:
         if one.why:

@@ -28,20 +28,19 @@ _CODEC = m.Codec(m.DIRECTORY)
 async def look(visit: Visit, progress: Callable[[str], None]) -> PoolFacts:
     """Everything; ``progress`` is told what is being done."""
     progress("asking the directories")
-    asked = [_directory(visit, one) for one in visit.pool.directories]
-    directories = await asyncio.gather(*asked)
-    listed = await _listed(visit)
-    others = [one for one in listed or () if one.name.split(".")[1] != visit.local.node]
+    asking = asyncio.gather(*[_directory(visit, one) for one in visit.pool.directories])
+    directories, listed = await asyncio.gather(asking, _listed(visit))
+    others = listed and [one for one in listed if one.name.split(".")[1] != visit.local.node]
     progress("connecting over IPv4 and IPv6")
-    told = [*_elsewhere(visit), *others]
-    outgoing = [await reach.outgoing(visit, protocol, told) for protocol in reach.PROTOCOLS]
+    told = [*_elsewhere(visit), *(others or ())]
+    outgoing = await asyncio.gather(*[reach.outgoing(visit, one, told) for one in reach.PROTOCOLS])
     progress("having brokers connect to this host (some seconds)")
     incoming = await reach.incoming(visit, others)
     if not visit.samples:
         progress("asking the authority for the time")
         await visit.ask_authority()
     return PoolFacts(
-        DirectoriesFacts(tuple(directories), _expected(visit)),
+        DirectoriesFacts(tuple(directories), _expected(visit), visit.means.credentials is not None),
         _brokers(visit, listed, others),
         tuple(outgoing),
         incoming,
@@ -92,8 +91,9 @@ def _elsewhere(visit: Visit) -> Iterator[Service]:
 async def _listed(visit: Visit) -> list[Service] | None:
     """Every broker that has a name; None: no directory answers."""
     try:
-        found = await visit.local.listing(f"broker.*.{visit.local.domain}")
-    except (GlasnostError, OSError):
+        async with asyncio.timeout(PATIENCE):
+            found = await visit.local.listing(f"broker.*.{visit.local.domain}")
+    except (GlasnostError, OSError):  # TimeoutError is one
         return None
     services = []
     for record, _ in found:
@@ -105,7 +105,7 @@ async def _listed(visit: Visit) -> list[Service] | None:
 
 
 def _brokers(
-    visit: Visit, listed: Sequence[Service] | None, others: Sequence[Service]
+    visit: Visit, listed: Sequence[Service] | None, others: Sequence[Service] | None
 ) -> BrokersFacts:
     registrations = tuple(
         Registration(
@@ -120,7 +120,7 @@ def _brokers(
     )
     return BrokersFacts(
         registrations,
-        listed=None if listed is None else tuple(visit.short(one.name) for one in others),
-        own=len(others) < len(listed or ()),
+        listed=None if others is None else tuple(visit.short(one.name) for one in others),
+        own=len(others or ()) < len(listed or ()),
         wanted=visit.settings.broker_count,
     )

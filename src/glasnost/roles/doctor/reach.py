@@ -41,10 +41,9 @@ async def outgoing(visit: Visit, protocol: Protocol, services: Sequence[Service]
     places: dict[tuple[str, int], list[str]] = {}
     for service in services:
         for route in service.address:
-            origin = route.stages[0]
-            if origin.kind == protocol and route.landing() in lands:
-                place = (origin.args[0], int(origin.args[1]))
-                places.setdefault(place, []).append(visit.short(service.name))
+            if _is_direct(route, protocol) and route.landing() in lands:
+                at, port = route.stages[0].args
+                places.setdefault((at, int(port)), []).append(visit.short(service.name))
     tries = [_connect(_together(to), *place) for place, to in list(places.items())[:MAX_TRIED]]
     found = await asyncio.gather(*tries)
     return Family(
@@ -78,14 +77,15 @@ async def _connect(to: str, host: str, port: int) -> tuple[Attempt, str]:
 # --- incoming -----------------------------------------------------------------------------------
 
 
-async def incoming(visit: Visit, others: Sequence[Service]) -> IncomingFacts:
-    """How brokers of other hosts see us, over each protocol that we have."""
+async def incoming(visit: Visit, others: Sequence[Service] | None) -> IncomingFacts:
+    """How brokers of other hosts see us, over each protocol that we have; None: nobody says
+    which there are."""
     host = read_host()
     registered = [
         name for name, one in visit.status["brokers"].items() if one["state"] == "registered"
     ]
     # Those that we are registered with are the ones that matter, and surely there.
-    asked = sorted(others, key=lambda one: one.name not in registered)[:MAX_ASKED]
+    asked = sorted(others or (), key=lambda one: one.name not in registered)[:MAX_ASKED]
     published = _literals(map(Route.parse, visit.status["doors"]))
     has = {one.protocol for one in host.addresses}
     protocols = tuple(
@@ -102,7 +102,7 @@ async def incoming(visit: Visit, others: Sequence[Service]) -> IncomingFacts:
         published=published,
         brokers=tuple(map(visit.short, registered)),
         protocols=protocols,
-        askable=len(others),
+        askable=None if others is None else len(others),
     )
 
 
@@ -117,7 +117,8 @@ async def _look(
     visit: Visit, broker: Service, protocol: Protocol, ports: Sequence[int]
 ) -> list[Seen]:
     """How one broker sees us over one protocol."""
-    routes = tuple(route for route in broker.address if _is_direct(route, protocol))
+    public = (route for route in broker.address if route.network == PUBLIC)
+    routes = tuple(route for route in public if _is_direct(route, protocol))
     if not routes or not ports:
         return []
     direct = tuple(one for one in visit.vantage.exits if not one.stages)
@@ -172,9 +173,9 @@ def _outcome(text: str) -> Outcome:
 
 
 def _is_direct(route: Route, protocol: Protocol) -> bool:
-    """Whether the broker sees, at the end of this route, our own public address."""
+    """Whether nobody stands in between: who is met at its end sees our own address."""
     origin, *rest = (stage.kind for stage in route.stages)
-    return route.network == PUBLIC and origin == protocol and set(rest) <= {"service"}
+    return origin == protocol and set(rest) <= {"service"}
 
 
 def _literals(doors: Iterable[Route]) -> tuple[tuple[str, int], ...]:
