@@ -153,10 +153,11 @@ def test_a_port_that_somebody_has_is_taken(mine: tuple[str, ...]) -> None:
 
 def test_a_certificate_is_described_with_what_its_agent_says(tmp_path: Path) -> None:
     home, now = settle(tmp_path), time.time()
-    found = host.read_certificate(home, now, {"renewal_problem": "the authority is away"})
+    problem = "no route leads there\n  tried: route 1"
+    found = host.read_certificate(home, now, {"renewal_problem": problem})
     assert found.host == "node7.lab.glasnost.internal" and found.agent_runs
     assert (found.problem, found.untrusted) == ("", "")
-    assert found.renewal_problem == "the authority is away"
+    assert found.renewal_problem == "no route leads there; tried: route 1"
     assert found.not_before < now < found.renew_at < found.not_after < found.root_not_after
     assert found.grace == 30 * DAY
     assert not host.read_certificate(home, now, None).agent_runs

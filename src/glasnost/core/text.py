@@ -28,6 +28,15 @@ def facts(**values: object) -> dict[str, object]:
     return {"facts": values}
 
 
+def in_one_line(text: str) -> str:
+    """A sentence whose details stand below it, in one line.
+
+    >>> in_one_line("no route leads to web\\n  tried: route 1\\n  tried: route 2")
+    'no route leads to web; tried: route 1; tried: route 2'
+    """
+    return "; ".join(line.strip() for line in text.splitlines())
+
+
 def milliseconds(seconds: float) -> str:
     """A short time, and how fine it was measured.
 

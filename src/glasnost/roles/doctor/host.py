@@ -30,6 +30,7 @@ from glasnost.core.doctor.facts import (
     Unknown,
 )
 from glasnost.core.protocols.broker_words import Limits
+from glasnost.core.text import in_one_line
 from glasnost.errors import GlasnostError, SettingsError, TrustError
 from glasnost.net.interfaces import read_host
 from glasnost.roles.directory import MAX_CHANNELS
@@ -254,7 +255,7 @@ def read_certificate(home: Path, now: float, status: Mapping[str, Any] | None) -
         root_not_after=checks.not_after(identity.root),
         grace=RENEWAL_GRACE,
         untrusted=untrusted,
-        renewal_problem=str((status or {}).get("renewal_problem", "")),
+        renewal_problem=in_one_line((status or {}).get("renewal_problem", "")),
         agent_runs=status is not None,
     )
 

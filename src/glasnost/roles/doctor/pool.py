@@ -14,6 +14,7 @@ from glasnost.core.doctor.facts import (
     PoolFacts,
     Registration,
 )
+from glasnost.core.text import in_one_line
 from glasnost.core.wire import messages as m
 from glasnost.errors import AddressError, GlasnostError
 from glasnost.net.channel import Channel
@@ -113,7 +114,7 @@ def _brokers(
             one["state"],
             one["since"],
             one["failures"],
-            one["why"],
+            in_one_line(one["why"]),
             one["observed"],
         )
         for name, one in visit.status["brokers"].items()

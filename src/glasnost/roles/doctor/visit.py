@@ -12,6 +12,7 @@ from typing import Any, Final
 from glasnost.core.address import Address, Route, Stage
 from glasnost.core.doctor.facts import Sample
 from glasnost.core.routes import Target, Vantage
+from glasnost.core.text import in_one_line
 from glasnost.core.wire import messages as m
 from glasnost.errors import ConnectFailed, GlasnostError, Unavailable
 from glasnost.net.channel import Channel, open_channel
@@ -137,4 +138,4 @@ def why(error: BaseException) -> str:
     """One line, also of an error that tells of every attempt."""
     if isinstance(error, ConnectFailed):
         return "; ".join(map(str, error.traces or error.discarded)) or "no route leads there"
-    return " ".join(sentence(error).split())
+    return in_one_line(sentence(error))
