@@ -20,9 +20,9 @@ from glasnost.core.address import Landing, Route
 from glasnost.core.routes import Crossing, Exit, Path
 from glasnost.core.wire.header import Call
 from glasnost.core.wire.messages import BROKER, Codec
-from glasnost.daemons.run import fast_loop
 from glasnost.net.channel import Channel, OnClose, OnMessage, open_channel
 from glasnost.net.exact import write_call
+from glasnost.net.loops import fast_loop
 from glasnost.net.port import SharedPort
 from glasnost.net.sockets import connect_tcp, listen_tcp
 from glasnost.roles.agent.replies import LocalExpectation, Replies

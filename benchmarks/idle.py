@@ -17,9 +17,9 @@ from benchmarks.figures import Figure, at_most, process
 from benchmarks.pool import Pool
 from glasnost.core.wire.header import Call
 from glasnost.core.wire.messages import BROKER, Codec, Register
-from glasnost.daemons.run import fast_loop
 from glasnost.net.channel import Channel, open_channel
 from glasnost.net.exact import write_call
+from glasnost.net.loops import fast_loop
 from glasnost.net.port import SharedPort
 from glasnost.net.sockets import connect_tcp, listen_tcp
 from glasnost.net.tls import secure

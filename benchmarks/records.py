@@ -32,9 +32,9 @@ from glasnost.core.wire.messages import (
     Renew,
     Signed,
 )
-from glasnost.daemons.run import fast_loop
 from glasnost.net.channel import Channel, open_channel
 from glasnost.net.exact import write_call
+from glasnost.net.loops import fast_loop
 from glasnost.net.port import SharedPort
 from glasnost.net.sockets import connect_tcp, listen_tcp
 from glasnost.roles.directory import DirectoryServer

@@ -9,7 +9,7 @@ import time
 from multiprocessing.connection import Connection
 
 from benchmarks.figures import ROUNDS, Figure, at_least, process
-from glasnost.daemons.run import fast_loop
+from glasnost.net.loops import fast_loop
 from glasnost.net.relay import relay
 
 SIZE = 1 << 30

@@ -23,7 +23,7 @@ from benchmarks.figures import process
 from glasnost.cli.init import make_pool
 from glasnost.core.wire.header import ACCEPTED, Answer, Call, encode_answer, encode_call
 from glasnost.core.wire.messages import Offer
-from glasnost.daemons.run import fast_loop
+from glasnost.net.loops import fast_loop
 from glasnost.net.port import Incoming
 from glasnost.net.sockets import BACKLOG, DEFER_ACCEPT, tune
 from glasnost.net.tls import secure

@@ -23,7 +23,7 @@ from glasnost.core.routes import Plan, Vantage, plan
 from glasnost.core.wire.messages import Offer, Party, Query, Record
 from glasnost.errors import GlasnostError, Unavailable
 from glasnost.net.blocking import let_in
-from glasnost.net.bridge import Stream
+from glasnost.net.bridge import Stream, dispose
 from glasnost.net.streams import LIMIT, streams
 from glasnost.net.tls import TlsTransport
 from glasnost.roles.agent import Agent
@@ -32,7 +32,7 @@ from glasnost.roles.agent_client import Link
 from glasnost.roles.dialler import CONNECT_TIMEOUT, Attempt, Connected, connect, in_time, target_of
 from glasnost.roles.embedded import embedded_agent, release
 from glasnost.roles.experience import Experience
-from glasnost.roles.finish import deed, dispose, finish, finish_blocking
+from glasnost.roles.finish import deed, finish, finish_blocking
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.server import Server, StreamHandler

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,7 +38,7 @@ MAX_KNOCK_TIME = 5.0
 METRICS_ROLES = ("agent", "broker", "directory", "authority")
 
 #: Settings that are tables, and have no variable.
-TABLES = frozenset({"networks", "exits", "proxies", "knocks", "sockets", "costs"})
+TABLES = frozenset({"networks", "exits", "proxies", "tls", "knocks", "sockets", "costs"})
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,6 +116,25 @@ class ProxySetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SettingsError(f"cannot read {self.password_file}: {why}") from None
 
 
+class TlsSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``[tls."NAME"]``: how to speak TLS to the server that a route names so."""
+
+    #: A file with the authorities to believe; none: the system's.
+    authorities: str = ""
+    #: The SHA-256 of the server's own certificate, in hexadecimal: then nobody else's word counts.
+    pin: str = ""
+    #: The name to ask for, where it is not the server's (SNI).
+    ask_for: str = ""
+    #: What to offer to speak inside (ALPN), best first: `["h2", "http/1.1"]`.
+    protocols: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pin and not re.fullmatch(r"[0-9a-f]{64}", self.pin):
+            raise ValueError("a pin is a SHA-256 in 64 lower-case hexadecimal digits")
+        if not all(0 < len(one.encode()) < 256 for one in self.protocols):
+            raise ValueError("a protocol to offer has 1 to 255 bytes")
+
+
 class KnockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One ``[knocks.NAME]``: what a firewall wants to see before it lets us in."""
 
@@ -179,6 +199,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: Where unix sockets that routes name may lie, beside our own, and who owns them there:
     #: {"/run/postgresql" = "postgres", "@backup-*" = "root"} is a directory and abstract names.
     sockets: dict[str, str] = {}
+    #: How to speak TLS to servers that routes name: `[tls."gate.example.org"]`. Without one: as a
+    #: browser does.
+    tls: dict[str, TlsSetting] = {}
     #: What is done where a route says ``knock:NAME``: `[knocks.fw-7]`.
     knocks: dict[str, KnockSetting] = {}
     #: Networks whose routes are tried first, in order; "*" at the end stands for any end.

@@ -15,12 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from glasnost.core.wire.header import Call
 from glasnost.core.wire.messages import Offer
 from glasnost.errors import PathCut, Refused, TrustError
-from glasnost.net.bridge import Stream
+from glasnost.net.bridge import Stream, dispose
 from glasnost.net.port import Incoming
 from glasnost.net.streams import streams
 from glasnost.net.tls import TlsTransport, secure
 from glasnost.roles import server as module
-from glasnost.roles.finish import dispose
 from glasnost.roles.server import Server
 from glasnost.trust.certificates import issue_user
 from glasnost.trust.credentials import Credentials

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from glasnost.net.bridge import Stream, bridge
+from glasnost.net.bridge import Stream, bridge, dispose
 from glasnost.net.sentences import sentence
 from glasnost.net.sockets import connect_host
 from glasnost.node import Node
-from glasnost.roles.finish import dispose
 from glasnost.roles.server import Server
 from glasnost.trust.identity import Identity
 

@@ -14,13 +14,12 @@ from typing import Any, cast
 from glasnost.core.routes import Trace
 from glasnost.core.wire.messages import Record
 from glasnost.errors import ConnectFailed, GlasnostError
-from glasnost.net.bridge import Stream
+from glasnost.net.bridge import Stream, dispose
 from glasnost.net.race import Lost, race
 from glasnost.net.sentences import sentence
 from glasnost.net.tls import TlsTransport
 from glasnost.node import Node
 from glasnost.roles.dialler import ACCEPT
-from glasnost.roles.finish import dispose
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from glasnost.core.address.names import check_label
-from glasnost.daemons.run import fast_loop
 from glasnost.errors import BadName
+from glasnost.net.loops import fast_loop
 from glasnost.settings import (
     Settings,
     home_directory,

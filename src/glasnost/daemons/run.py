@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from glasnost.daemons import logs
 from glasnost.net.heartbeat import Heartbeat
+from glasnost.net.loops import fast_loop
 from glasnost.net.sockets import address_text
 from glasnost.settings import Settings
 
@@ -46,15 +47,6 @@ def _allow_descriptors() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # macOS says "unlimited" and means less
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's loop where it is installed; else asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 @asynccontextmanager

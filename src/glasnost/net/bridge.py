@@ -22,6 +22,14 @@ Stream = TlsTransport | socket.socket
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
+def dispose(stream: Stream) -> None:
+    """Close a stream that nobody wants."""
+    if isinstance(stream, TlsTransport):
+        stream.abort()
+    else:
+        stream.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
     """What a bridge has copied, in bytes, and the error that ended it, if one did."""

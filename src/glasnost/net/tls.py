@@ -52,9 +52,15 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         "extra",
     )
 
-    def __init__(self, context: ssl.SSLContext, server_side: bool, server_name: str | None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        server_side: bool,
+        server_name: str | None,
+        status: bool = True,
+    ) -> None:
         super().__init__()
-        self._engine = Engine(context, server_side, server_name)
+        self._engine = Engine(context, server_side, server_name, status)
         self._server_side = server_side
         loop = asyncio.get_running_loop()
         self.established: asyncio.Future[None] = loop.create_future()
@@ -360,15 +366,17 @@ async def secure(
     server_side: bool = False,
     server_name: str | None = None,
     timeout: float = HANDSHAKE_TIMEOUT,
+    status: bool = True,
 ) -> TlsTransport:
-    """Shake hands over ``sock``, which is owned from here on, closed whatever goes wrong.
+    """Shake hands over ``sock``, which is owned from here on, closed whatever goes wrong. A server
+    that is none of ours gives no ``status``.
 
     Raises `TrustError` (a certificate did not hold), `Refused` (the port refused in the clear),
     `PathCut`, or TimeoutError after ``timeout`` seconds. A client may be done before the server
     has judged its certificate: what came of that, the application hears.
     """
     try:
-        transport = TlsTransport(context, server_side, server_name)
+        transport = TlsTransport(context, server_side, server_name, status)
     except BaseException:
         sock.close()
         raise

@@ -37,7 +37,8 @@ _wire = _Wire()
 class Engine:
     """One end of one TLS stream. Made and used in one thread.
 
-    What is to be sent waits for `take_outgoing`, after errors too: the alert tells the peer why.
+    ``status``: a server of ours says first whether it lets its client in. What is to be sent waits
+    for `take_outgoing`, after errors too: the alert tells the peer why.
     """
 
     __slots__ = (
@@ -53,13 +54,19 @@ class Engine:
         "ssl",
     )
 
-    def __init__(self, context: ssl.SSLContext, server_side: bool, server_name: str | None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        server_side: bool,
+        server_name: str | None,
+        status: bool = True,
+    ) -> None:
         self._wire_in, self._wire_out = _wire.incoming, _wire.outgoing
         self.ssl = context.wrap_bio(
             self._wire_in, self._wire_out, server_side=server_side, server_hostname=server_name
         )
         self.secured = False  # the handshake is over
-        self.let_in = server_side  # a client is let in by the server's status
+        self.let_in = server_side or not status  # a client is let in by the server's status
         self.finished = False  # the peer has said its proper end
         self.plain = bytearray()  # decrypted, and for the application
         self._incoming = b""  # not looked at yet

@@ -12,7 +12,7 @@ from glasnost.core.wire.messages import Record
 from glasnost.net.blocking import secure_blocking
 from glasnost.net.bridge import Stream
 from glasnost.net.exact import read_answer
-from glasnost.net.tls import TlsTransport, secure
+from glasnost.net.tls import secure
 from glasnost.roles.dialler import ACCEPT
 from glasnost.trust.credentials import Credentials
 
@@ -27,14 +27,6 @@ async def finish(sock: socket.socket, record: Record, credentials: Credentials) 
 def deed(record: Record) -> str:
     """What that is, in a word or two."""
     return ACCEPT if record.protection == "plain" else "TLS handshake"
-
-
-def dispose(stream: Stream) -> None:
-    """Close a stream that came too late."""
-    if isinstance(stream, TlsTransport):
-        stream.abort()
-    else:
-        stream.close()
 
 
 async def finish_blocking(

@@ -20,6 +20,7 @@ from glasnost.stages.ip import IP4, IP6
 from glasnost.stages.knock import KNOCK
 from glasnost.stages.service import SERVICE
 from glasnost.stages.socks5 import SOCKS5
+from glasnost.stages.tls import TLS
 from glasnost.stages.unix import UNIX
 
 __all__ = ["KINDS", "TRAITS", "Expectation", "Kind", "Kinds", "Means", "Step", "traits"]
@@ -32,6 +33,7 @@ KINDS: Kinds = {
     "knock": KNOCK,
     "service": SERVICE,
     "ccb": CCB,
+    "tls": TLS,
     "socks5": SOCKS5,
     "http-connect": HTTP_CONNECT,
 }

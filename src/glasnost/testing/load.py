@@ -21,12 +21,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
 
-from glasnost.daemons.run import fast_loop
 from glasnost.errors import GlasnostError
+from glasnost.net.bridge import dispose
+from glasnost.net.loops import fast_loop
 from glasnost.net.streams import streams
 from glasnost.node import Node
 from glasnost.roles.dialler import CONNECT_TIMEOUT
-from glasnost.roles.finish import dispose
 from glasnost.settings import home_directory, load_settings, run_directory
 from glasnost.testing.by_agent import by_agent
 from glasnost.testing.transfer import Truncated, WrongBytes, go_round

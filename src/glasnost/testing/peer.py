@@ -13,8 +13,8 @@ import time
 from typing import Any
 
 import glasnost
-from glasnost.daemons.run import fast_loop
 from glasnost.errors import ConnectFailed, GlasnostError
+from glasnost.net.loops import fast_loop
 from glasnost.net.streams import streams
 from glasnost.node import Node
 from glasnost.testing.transfer import Truncated, WrongBytes, answer, go_round

@@ -13,7 +13,7 @@ from glasnost.core.address import Address, Route, Stage
 from glasnost.core.routes import Target, Vantage
 from glasnost.core.wire import messages as m
 from glasnost.errors import Unavailable
-from glasnost.net.bridge import Stream, bridge
+from glasnost.net.bridge import Stream, bridge, dispose
 from glasnost.net.channel import Channel, OnClose, OnMessage, open_channel
 from glasnost.net.sentences import sentence
 from glasnost.net.sockets import pair
@@ -22,7 +22,7 @@ from glasnost.roles.agent.clients import allowed_users
 from glasnost.roles.agent.replies import LocalExpectation, Replies
 from glasnost.roles.dialler import Connected, as_socket, connect, target_of
 from glasnost.roles.experience import Experience
-from glasnost.roles.finish import dispose, finish
+from glasnost.roles.finish import finish
 from glasnost.roles.home import NodeIdentity
 from glasnost.settings import Settings
 from glasnost.stages import Means
