@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -121,6 +121,21 @@ HEAD = ("what", "ours", "baseline", "unit", "ratio", "goal", "")
 
 def _text(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
+
+
+def by_turns(
+    ours: Callable[[], float], baseline: Callable[[], float], rounds: int = ROUNDS
+) -> list[tuple[float, float]]:
+    """Rounds of both. Who goes first changes: a machine that was idle, or has just been busy, is
+    not the same to the one that follows."""
+    pairs = []
+    for number in range(rounds):
+        if number % 2:
+            second, first = baseline(), ours()
+        else:
+            first, second = ours(), baseline()
+        pairs.append((first, second))
+    return pairs
 
 
 def cpu_seconds(pid: int) -> float:

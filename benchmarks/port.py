@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from benchmarks import load
-from benchmarks.figures import ROUNDS, Figure, at_least, at_most, cpu_seconds
+from benchmarks.figures import ROUNDS, Figure, at_least, at_most, by_turns, cpu_seconds
 from benchmarks.haproxy import ABSENT, haproxy
 from benchmarks.site import ACCEPT, REPLY, SEALED_STREAM, STREAM, Site, call, site
 from glasnost.core.wire.header import ACCEPTED
@@ -170,16 +170,15 @@ def _throughput(here: Site) -> list[Figure]:
         Figure.of_pairs(
             "one stream, handed over / TCP",
             "MB/s",
-            [(plain(here.port, ACCEPT), plain(own, b"")) for _ in range(ROUNDS)],
+            by_turns(partial(plain, here.port, ACCEPT), partial(plain, own, b"")),
             _THROUGHPUT,
         ),
         Figure.of_pairs(
             "one sealed stream, handed over / accepted directly",
             "MB/s",
-            [
-                (sealed(here.port, call("sealed-sink")), sealed(own_sealed, b""))
-                for _ in range(ROUNDS)
-            ],
+            by_turns(
+                partial(sealed, here.port, call("sealed-sink")), partial(sealed, own_sealed, b"")
+            ),
             _THROUGHPUT,
         ),
     ]
