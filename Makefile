@@ -27,7 +27,7 @@ lab:    ## a lab to look around in
 	@tools/run python -m glasnost.testing.lab $(ARGS)
 
 bench:  ## the measurements (ARGS="port relay": only these)
-	@tools/run python -m benchmarks $(ARGS)
+	@tools/run --bench python -m benchmarks $(ARGS)
 
 fuzz:   ## every parser of outside bytes against FUZZ_EXAMPLES examples (100000), counts at the end
 	@tools/run python -m tests.fuzz $(ARGS)

@@ -3,7 +3,6 @@ wants and to let one service of several have the connection; but it copies the b
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -14,9 +13,7 @@ from pathlib import Path
 
 from benchmarks.site import wait_until_listening
 
-#: Where Debian puts it, which an ordinary user's PATH leaves out.
-_PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin"
-ABSENT = "haproxy is not here (apt-get install haproxy)"
+ABSENT = "haproxy is not here (tools/setup --bench)"
 _CONFIG = """
 global
     maxconn 4000
@@ -39,7 +36,7 @@ backend called
 def haproxy(call: bytes, target: int) -> Iterator[tuple[int, int] | None]:
     """One that gives those who say ``call`` to ``target``, with its defaults for everything else:
     its process id and its port; None where it is not installed."""
-    program = shutil.which("haproxy", path=_PATH)
+    program = shutil.which("haproxy")
     if program is None:
         yield None
         return
