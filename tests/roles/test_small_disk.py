@@ -8,6 +8,7 @@ import pytest
 
 from glasnost.core.wire.messages import Enrol
 from glasnost.errors import Refused, SettingsError, Unavailable
+from glasnost.roles.authority import Authority
 from glasnost.store.sqlite import SqliteRecords
 from glasnost.testing.lab.pytest_plugin import lab_reason, needs_lab  # noqa: F401 (fixtures)
 from glasnost.trust.certificates import make_csr
@@ -119,6 +120,8 @@ async def an_authority_on_a_read_only_disk(disk: Disk) -> None:
         lab.enrol(token, new_key())
     with pytest.raises(Unavailable, match="readonly"):
         lab.token("other")
+    started_again = Authority(lab.home, lambda: (), clock=lab.clock)
+    assert started_again.status()["open_tokens"] == 1
     disk.read_only(False)
     lab.enrol(token, new_key())
 
