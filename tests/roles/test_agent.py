@@ -463,6 +463,35 @@ def test_a_clock_that_was_ahead_when_the_leaf_was_made(tmp_path: Path) -> None:
     assert checks.issued(one.identity.credentials.chain[0]) <= one.now
 
 
+def test_a_clock_that_jumps_past_the_certificates_end_and_back_has_cost_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The authority's is right meanwhile: what it makes has expired already, for us."""
+    one = Keeping(tmp_path, 10 * DAY)
+    right, kept = one.now, one.identity.certificate
+    fetched = m.Enrolled(certificate=checks.to_der(one._issue()))
+    leaf = one.identity.credentials.chain[0]
+
+    async def fetch() -> m.Enrolled:
+        one.fetched += 1
+        return fetched
+
+    one.upkeep._fetch = fetch
+    one.now += 400 * DAY
+    one.look()
+    assert one.fetched == 1 and "has expired" in caplog.text
+    assert one.identity.certificate == kept and one.identity.credentials.chain[0] == leaf
+    assert one.pause() <= upkeep_module.LOOK[1], "it does not sleep until the wrong clock says"
+    one.now = right + 60
+    one.look()
+    assert one.fetched == 1, "nothing is due"
+    assert NodeIdentity(one.identity.home, lambda: one.now).certificate == kept
+    one.now = right + 5 * DAY + 1
+    fetched = m.Enrolled(certificate=checks.to_der(one._issue()))
+    one.look()
+    assert one.fetched == 2 and one.identity.certificate != kept
+
+
 def test_a_failed_renewal_is_tried_again_soon_enough_and_not_too_often(tmp_path: Path) -> None:
     cases: list[tuple[float, Callable[[float], bool]]] = [
         (5.1 * DAY, lambda wait: wait == upkeep_module.RETRY[1]),

@@ -15,7 +15,7 @@ QUESTION: Final = 4
 #: A record that is published: its signature, its address, its way into the store.
 RECORD: Final = 25
 #: Names renewed for one unit.
-NAMES: Final = 4
+NAMES: Final = 2
 #: A listing: a page of records, or one step of a search for them or for what has changed.
 STEP: Final = 200
 #: Characters of text for one unit: nobody asks for much that costs nothing.
