@@ -99,7 +99,8 @@ class DirectoryServer:
         self._records = {"taken": 0, "refused": 0}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
-        self._closing = False
+        self._arming = False
+        self._closing = self._ended = False
 
     def __repr__(self) -> str:
         return f"<DirectoryServer {self._core!r}, {len(self._channels)} channels>"
@@ -145,6 +146,7 @@ class DirectoryServer:
             await asyncio.sleep(0)
         while self._writing is not None:
             await asyncio.wait([self._writing])
+        self._ended = True
         if self._timer is not None:
             self._timer.cancel()
         for channel in list(self._channels):
@@ -271,14 +273,20 @@ class DirectoryServer:
                         self._turns.go_on(channel, STEP, effect)
                 case Write():
                     self._writing = self._loop.create_task(self._write(effect))
+        if not self._arming:  # once for all that is done in this turn of the loop
+            self._arming = True
+            self._loop.call_soon(self._arm)
+
+    def _arm(self) -> None:
+        """Have the timer run in time; one that runs earlier does no harm, and nearly every renewal
+        moves the deadline."""
+        self._arming = False
         at = self._core.deadline()
-        if at == self._timer_at:
+        if self._ended or at is None or (self._timer_at is not None and self._timer_at <= at):
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._timer_at = None, at
-        if at is not None:
-            self._timer = self._loop.call_at(at, self._tick, at)
+        self._timer, self._timer_at = self._loop.call_at(at, self._tick, at), at
 
     async def _write(self, write: Write) -> None:
         event: Written | NotWritten = Written()

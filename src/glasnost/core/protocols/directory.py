@@ -42,6 +42,7 @@ from glasnost.core.wire.messages import (
     Message,
     Published,
     Query,
+    Record,
     Renew,
     Renewed,
     Withdraw,
@@ -254,7 +255,7 @@ class Directory:
             if kept is None or kept.record.not_after <= wall or kept.record.sequence < sequence:
                 unknown.append(name)
             else:
-                self._keep(Verified(kept.record, kept.signed), renewed=now, now=now, wall=wall)
+                self.table.renew(kept, now, self._until(kept.record, now, wall))
         return Renewed(id=question.id, lease=self._lease, unknown=tuple(unknown))
 
     def _withdraw(self, question: Withdraw) -> Message:
@@ -269,8 +270,11 @@ class Directory:
         return service != "" and rest == f"{node}.{self._domain}"
 
     def _keep(self, verified: Verified, *, renewed: float, now: float, wall: float) -> None:
-        until = now + min(self._lease, verified.record.not_after - wall)
-        self.table.keep(verified, renewed, until)
+        self.table.keep(verified, renewed, self._until(verified.record, now, wall))
+
+    def _until(self, record: Record, now: float, wall: float) -> float:
+        """When the lease of a record ends that begins now."""
+        return now + min(self._lease, record.not_after - wall)
 
     def _forget_ended(self, name: str, now: float) -> None:
         """Before anything new is made of a name: `tick` may not have come to it yet."""

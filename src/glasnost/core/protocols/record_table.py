@@ -105,6 +105,12 @@ class RecordTable:
         if not same:
             self._changes.note(Change(name, kept, now_kept))
 
+    def renew(self, kept: Kept, renewed: float, until: float) -> None:
+        """Have what is here until then; this is what happens most."""
+        name = kept.record.name
+        self._kept[name] = Kept(kept.record, kept.signed, renewed, until, kept.sketch)
+        self._leases.set(name, until)
+
     def forget(self, name: str, why: str) -> bool:
         """Have it no longer, and say why. Was it here?"""
         kept = self._kept.pop(name, None)
