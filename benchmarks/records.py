@@ -46,7 +46,7 @@ NODES = 16
 #: Records of one node in one round.
 RECORDS = 100
 #: Questions that one node has open at a time, where each holds one name.
-IN_FLIGHT = 4
+IN_FLIGHT = 16
 ALONE = 2_000
 #: What one-name messages are counted over.
 SMALL = 10_000
