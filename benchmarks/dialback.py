@@ -3,6 +3,7 @@ the target's connection to the requester's shared port, where its reply name is 
 
 Three processes over loopback, with the broker's and the target's own code, and the stage that
 clients cross. Compared with a bare TCP connection that is accepted: what is added is the price.
+Then a stream on such a connection, against one that the same process accepts directly.
 """
 
 from __future__ import annotations
@@ -14,16 +15,26 @@ from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
 from statistics import median
 
+from benchmarks import load
 from benchmarks.figures import ROUNDS, Figure, at_least, at_most, cpu_seconds, process
 from benchmarks.pool import Pool
+from benchmarks.site import (
+    REPLY,
+    SEALED_STREAM,
+    STREAM,
+    accept_directly,
+    answer_sealed,
+    call,
+    drain,
+)
 from glasnost.core.address import Landing, Route
 from glasnost.core.routes import Crossing, Exit, Path
-from glasnost.core.wire.header import Call
+from glasnost.core.wire.header import ACCEPTED, Call
 from glasnost.core.wire.messages import BROKER, Codec
 from glasnost.net.channel import Channel, OnClose, OnMessage, open_channel
 from glasnost.net.exact import write_call
 from glasnost.net.loops import fast_loop
-from glasnost.net.port import SharedPort
+from glasnost.net.port import Incoming, SharedPort
 from glasnost.net.sockets import connect_tcp, listen_tcp
 from glasnost.roles.agent.replies import LocalExpectation, Replies
 from glasnost.roles.broker import Broker
@@ -45,7 +56,7 @@ def measure() -> list[Figure]:
     pool = Pool.new()
     with (
         process(run_broker, pool) as (broker, port),
-        process(run_target, pool, port) as (target, _),
+        process(run_target, pool, port) as (target, sinks),
         process(run_bare) as (_, bare),
     ):
         assert broker.pid is not None and target.pid is not None
@@ -66,6 +77,7 @@ def measure() -> list[Figure]:
                         runner.run(_median(lambda: _bare(bare))),
                     )
                 )
+            streams = _throughput(pool, sinks, lambda: runner.run(requester.connect()))
             runner.run(requester.close())
     return [
         Figure.of_pairs(
@@ -77,6 +89,52 @@ def measure() -> list[Figure]:
         Figure.of_pairs("one dial-back alone, p50", "us", alone, at_most(500, "ours")),
         Figure("CPU of a dial-back in the broker", "us", [one for one, _ in cpus]),
         Figure("CPU of a dial-back in the target", "us", [other for _, other in cpus]),
+        *streams,
+    ]
+
+
+def _throughput(
+    pool: Pool, sinks: dict[str, int], dial_back: Callable[[], socket.socket]
+) -> list[Figure]:
+    """One stream, plain and sealed, on a connection that was dialled back, and directly."""
+    context = pool.agent("node3").client_context()
+    name = f"sealed-sink.node7.{pool.domain}"
+
+    def plain(sock: socket.socket) -> float:
+        with sock:
+            sock.sendall(call("sink"))
+            return load.pour(sock, len(REPLY), STREAM) / 1e6
+
+    def sealed(sock: socket.socket) -> float:
+        with context.wrap_socket(sock, server_hostname=name) as stream:
+            return load.pour(stream, len(ACCEPTED + REPLY), SEALED_STREAM) / 1e6
+
+    def direct(sink: str) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", sinks[sink]))
+
+    def dialled() -> socket.socket:
+        sock = dial_back()
+        sock.setblocking(True)
+        return sock
+
+    def dialled_sealed() -> socket.socket:
+        sock = dialled()
+        sock.sendall(call("sealed-sink"))
+        return sock
+
+    return [
+        Figure.of_pairs(
+            "one stream, dialled back / TCP",
+            "MB/s",
+            [(plain(dialled()), plain(direct("sink"))) for _ in range(ROUNDS)],
+            at_least(0.97),
+        ),
+        Figure.of_pairs(
+            "one sealed stream, dialled back / accepted directly",
+            "MB/s",
+            [(sealed(dialled_sealed()), sealed(direct("sealed-sink"))) for _ in range(ROUNDS)],
+            at_least(0.97),
+        ),
     ]
 
 
@@ -100,8 +158,11 @@ class Requester:
     async def _expect(self, timeout: float) -> LocalExpectation:
         return LocalExpectation(self._replies, timeout)
 
+    async def connect(self) -> socket.socket:
+        return await walk(self._path, self._means)
+
     async def dial_back(self) -> None:
-        (await walk(self._path, self._means)).close()
+        (await self.connect()).close()
 
     async def close(self) -> None:
         self._shared.close()
@@ -157,7 +218,22 @@ def run_broker(pipe: Connection, pool: Pool) -> None:
 def run_target(pipe: Connection, pool: Pool, broker: int) -> None:
     async def main() -> None:
         credentials = pool.agent("node7")
-        port = SharedPort(lambda incoming: incoming.sock.close())
+        sealed = pool.service("sealed-sink", "node7")
+        tasks: set[asyncio.Task[None]] = set()
+
+        def answer(incoming: Incoming) -> None:
+            task = asyncio.create_task(answer_sealed(incoming, sealed, True))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        def take(incoming: Incoming) -> None:
+            {"sink": drain, "sealed-sink": answer}[incoming.call.to](incoming)
+
+        port = SharedPort(take)
+        sinks = {
+            "sink": accept_directly(drain, len(call("sink"))),
+            "sealed-sink": accept_directly(answer, 0),
+        }
 
         async def open_broker(_: str, hear: OnMessage, lost: OnClose) -> Channel:
             sock = await connect_tcp("127.0.0.1", broker)
@@ -173,7 +249,7 @@ def run_target(pipe: Connection, pool: Pool, broker: int) -> None:
             serve=port.serve,
             ranges=lambda: [f"{PUBLIC}/24"],
             dial=lambda _, number: connect_tcp("127.0.0.1", number),
-            on_change=lambda: pipe.send(True),
+            on_change=lambda: pipe.send(sinks),
         )
         target.follow(["broker"])
         await asyncio.Event().wait()

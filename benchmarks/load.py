@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
-#: Blocks in which a stream is sent.
-_BLOCK = bytes(1 << 20)
+#: Bytes in which a stream is written.
+BLOCK = 1 << 20
 
 
 def plain(port: int, request: bytes, size: int, count: int, in_flight: int) -> float:
@@ -86,13 +86,14 @@ def ask_sealed(port: int, request: bytes, size: int, context: ssl.SSLContext, na
             _read(sealed, size)
 
 
-def pour(sock: socket.socket, before: int, size: int) -> float:
+def pour(sock: socket.socket, before: int, size: int, block: int = BLOCK) -> float:
     """Bytes per second of one stream, counted from when the far side has said its first
     ``before`` bytes to when it says that it has all."""
     _read(sock, before)
+    data = bytes(block)
     begun = time.perf_counter()
-    for _ in range(size // len(_BLOCK)):
-        sock.sendall(_BLOCK)
+    for _ in range(size // block):
+        sock.sendall(data)
     _read(sock, 1)
     return size / (time.perf_counter() - begun)
 

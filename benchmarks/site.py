@@ -108,16 +108,16 @@ def run_services(pipe: Connection, folder: str) -> None:
             def spawn(incoming: Incoming) -> None:
                 assert registration.credentials is not None
                 sink = name.endswith("sink")
-                task = asyncio.create_task(_answer_sealed(incoming, registration.credentials, sink))
+                task = asyncio.create_task(answer_sealed(incoming, registration.credentials, sink))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
 
-            plainly = _drain if name == "sink" else _answer
+            plainly = drain if name == "sink" else _answer
             take = plainly if protection == "plain" else spawn
             registration.give(take)
             # Who speaks TLS to a port of its own sends no header before it.
             size = len(call(name)) if protection == "plain" else 0
-            return registration, _accept_directly(take, size)
+            return registration, accept_directly(take, size)
 
         served = {
             name: await serve(name, protection)
@@ -135,7 +135,7 @@ def run_services(pipe: Connection, folder: str) -> None:
         runner.run(main())
 
 
-def _accept_directly(take: Callable[[Incoming], None], size: int) -> int:
+def accept_directly(take: Callable[[Incoming], None], size: int) -> int:
     """Accept from a port of our own, whose number comes out; ``size`` bytes are read first."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
@@ -160,7 +160,7 @@ def _answer(incoming: Incoming) -> None:
     incoming.sock.close()
 
 
-def _drain(incoming: Incoming) -> None:
+def drain(incoming: Incoming) -> None:
     """Say that we are there, read all, and say so."""
 
     def work() -> None:
@@ -175,7 +175,7 @@ def _drain(incoming: Incoming) -> None:
     threading.Thread(target=work, daemon=True).start()
 
 
-async def _answer_sealed(incoming: Incoming, credentials: Credentials, sink: bool) -> None:
+async def answer_sealed(incoming: Incoming, credentials: Credentials, sink: bool) -> None:
     context = credentials.server_context()
     transport = await secure(tune(incoming.sock), context, server_side=True)
     identity_of(transport.get_extra_info("peercert"), credentials.domain)

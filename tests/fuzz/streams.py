@@ -151,6 +151,7 @@ def check_tls(server_side: bool, data: bytes) -> bool:
         for chunk in chunks(data):
             transport.data_received(chunk)
         transport.connection_lost(None)
+        assert transport.established is not None, "no handshake"
         error = transport.established.exception()
         assert isinstance(error, (Refused, TrustError, PathCut, ProtocolError)), error
         return raw.first == TLS_HANDSHAKE if server_side else isinstance(error, Refused)

@@ -63,7 +63,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._engine = Engine(context, server_side, server_name, status)
         self._server_side = server_side
         loop = asyncio.get_running_loop()
-        self.established: asyncio.Future[None] = loop.create_future()
+        self.established: asyncio.Future[None] | None = loop.create_future()  # until it is
         self._entering: asyncio.Future[None] | None = None  # who waits for the server's status
         self._lingering: asyncio.Future[None] | None = None  # who waits for the socket's end
         self._lost = False  # the socket is closed
@@ -128,8 +128,9 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._flush()
         if not self._engine.secured:
             return
-        if not self.established.done():
+        if self.established is not None and not self.established.done():
             self.established.set_result(None)
+        self.established = None
         self._read()
 
     def _read(self, data: bytes = b"") -> None:
@@ -383,7 +384,8 @@ async def secure(
     try:
         await adopt(sock, transport)
         async with asyncio.timeout(timeout):
-            await transport.established
+            if transport.established is not None:
+                await transport.established
     except BaseException as error:
         if server_side and isinstance(error, TrustError):
             await transport.linger()

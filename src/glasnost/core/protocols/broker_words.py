@@ -36,8 +36,8 @@ class Limits:
     """How much one broker takes on; over a whole limit the answer is "busy", over a member's own
     share "quota", and both say the number."""
 
-    #: A registered target costs 25 kB (TLS on uvloop) and a descriptor: 500 MB, and as many
-    #: descriptors as processes commonly may have.
+    #: A registered target costs 30 kB (docs/topics/broker.md) and a descriptor: 600 MB, and as
+    #: many descriptors as processes commonly may have.
     targets: int = 20_000
     #: Requests last some round trips; 5,000 at 0.2 s each are 25,000 connections a second, more
     #: than a core gives.
