@@ -1,7 +1,8 @@
-"""A host whose daemon has no descriptors left: everybody is told, and it recovers."""
+"""Without descriptors: everybody is told, nothing else is lost, and it recovers."""
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import socket
@@ -21,10 +22,8 @@ def test_without_descriptors_everybody_is_told_and_then_served_again(tmp_path: P
         wait_for(lambda: all(name in host.run("ls").out for name in ("broker.cm", "authority.cm")))
         process = up.process.pid
         assert ask(host.home) == "no-service"
-        wait_for(lambda: opened(process) == opened(process))
-        before, threads = opened(process), len(os.listdir(f"/proc/{process}/task"))
-        soft, hard = resource.prlimit(process, resource.RLIMIT_NOFILE)
-        resource.prlimit(process, resource.RLIMIT_NOFILE, (before + 12, hard))
+        before, tasks = opened(process), tasks_of(host)
+        usual = limit(process, lowest_free(process) + 8)
 
         # Callers that have not said whom they call hold a descriptor each.
         callers = [door(host.home, CALL[:1]) for _ in range(40)]
@@ -38,9 +37,44 @@ def test_without_descriptors_everybody_is_told_and_then_served_again(tmp_path: P
         wait_for(lambda: opened(process) <= before)
         assert ask(host.home) == "no-service"
         assert "broker.cm" in host.run("ls").out
-        assert len(os.listdir(f"/proc/{process}/task")) == threads
-        resource.prlimit(process, resource.RLIMIT_NOFILE, (soft, hard))
+        wait_for(lambda: tasks_of(host) <= tasks)
+        limit(process, usual)
     assert len([line for line in up.lines if "callers are refused" in line]) == 1
+
+
+def test_a_service_without_descriptors_loses_a_caller_and_not_its_name(
+    host: Shell, echo: int
+) -> None:
+    words = ("expose", "starving", "--to", f"127.0.0.1:{echo}")
+    with host.running(*words, ready="starving.cm.") as exposing:
+        process = exposing.process.pid
+        assert host.run("connect", "starving.cm", stdin="before\n").out == "before\n"
+        before = opened(process)
+        usual = limit(process, lowest_free(process))
+        lost = host.run("connect", "starving.cm", stdin="meanwhile\n")
+        assert (lost.status, lost.out) == (1, ""), lost
+        exposing.until("no descriptors are left: a connection to us was lost")
+        assert "starving.cm" in host.run("ls").out
+        limit(process, usual)
+        assert host.run("connect", "starving.cm", stdin="after\n").out == "after\n"
+        wait_for(lambda: opened(process) <= before)
+
+
+def limit(process: int, descriptors: int) -> int:
+    """How many a process may have; how many it might before."""
+    soft, hard = resource.prlimit(process, resource.RLIMIT_NOFILE)
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (descriptors, hard))
+    return soft
+
+
+def lowest_free(process: int) -> int:
+    """What the next descriptor would be called: with this as its limit, there is none."""
+    taken = set(map(int, os.listdir(f"/proc/{process}/fd")))
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def tasks_of(host: Shell) -> int:
+    return int(json.loads(host.run("status", "--json").out)["tasks"])
 
 
 def door(home: Path, said: bytes) -> socket.socket:

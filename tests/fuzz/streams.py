@@ -347,7 +347,7 @@ PARSERS = [
     ),
     Parser(
         "packets with descriptors",
-        ("glasnost.net.fdpass.receive_packet",),
+        ("glasnost.net.fdpass.receive_packet", "glasnost.net.fdpass._receive"),
         check_packet,
         st.tuples(st.binary(max_size=60) | mutated(said_in("local agent")), st.integers(0, 15)),
         of=lambda data: (data[1 : MAX_PACKET // 2], data[0] % 16 if data else 0),

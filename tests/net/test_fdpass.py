@@ -52,6 +52,17 @@ def test_borders_and_order_are_kept() -> None:
             receive_packet(two)
 
 
+def test_last_words_are_heard_although_ours_were_not() -> None:
+    one, two = packet_pair()
+    with one:
+        send_packet(one, b"hello")
+        send_packet(two, b"busy")
+        two.close()  # with the greeting unread, which is a reset
+        assert receive_packet(one) == (b"busy", None)
+        with pytest.raises(PathCut):
+            receive_packet(one)
+
+
 @pytest.mark.parametrize("count", [2, 4, 30])
 def test_more_descriptors_than_one_are_refused_and_closed(count: int) -> None:
     one, two = packet_pair()

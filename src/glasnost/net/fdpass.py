@@ -18,7 +18,7 @@ from glasnost.errors import PathCut, ProtocolError
 TYPE_CHECKING = False  # what typing says, without its import
 if TYPE_CHECKING:
     from os import PathLike
-    from typing import Final
+    from typing import Any, Final
 
 #: The longest packet: a page of records, well below the kernel's default buffer of 208 kB.
 MAX_PACKET: Final = 128 * 1024
@@ -55,7 +55,12 @@ def send_packet(sock: socket.socket, data: bytes, passed: socket.socket | None =
 def receive_packet(sock: socket.socket) -> tuple[bytes, socket.socket | None]:
     """One packet. Raises `PathCut` at the end, `ProtocolError` for what no agent of ours sends,
     OSError (EMFILE) for one whose socket was lost because this process has no descriptors left."""
-    data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
+    try:
+        data, ancillary, flags, _ = _receive(sock)
+    except ConnectionResetError:
+        # The other end has gone and left something of ours unread. What it said before is still
+        # here, and may say why.
+        data, ancillary, flags, _ = _receive(sock)
     fds: list[int] = []
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -72,6 +77,10 @@ def receive_packet(sock: socket.socket) -> tuple[bytes, socket.socket | None]:
     if not data and not fds:
         raise PathCut("the other end of the local socket has gone")
     return data, _own(fds[0]) if fds else None
+
+
+def _receive(sock: socket.socket) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+    return sock.recvmsg(MAX_PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
 
 
 def _own(fd: int) -> socket.socket:
