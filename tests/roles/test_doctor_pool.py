@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -140,6 +142,20 @@ def test_where_no_certificate_holds_the_authority_says_the_time_in_the_clear(
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("now", [0.0, -1.0, math.nan, math.inf, 1e300])
+def test_what_is_no_moment_is_no_time(tmp_path: Path, now: float) -> None:
+    async def answer(message: m.Message, timeout: float) -> m.Message:
+        return m.Pong(now=now)
+
+    async def scenario() -> None:
+        async with running(tmp_path) as agent:
+            visit = await visit_to(agent)
+            await visit.ping("broker.cm", SimpleNamespace(ask=answer))  # type: ignore[arg-type]
+            assert visit.samples == []
+
+    asyncio.run(scenario())
+
+
 def test_where_nobody_says_the_time_there_is_none(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running(tmp_path) as agent:
@@ -222,6 +238,10 @@ async def _later(probe: m.Probe) -> m.Message:
     return m.Probed(observed=SEEN, outcome="eclipsed", why="the moon")
 
 
+async def _hostile(probe: m.Probe) -> m.Message:
+    return m.Probed(observed="x" * 9999 + ":1", outcome="refused", why="y" * 9999, seconds=math.nan)
+
+
 async def _silent(probe: m.Probe) -> m.Message:
     return m.Probed(observed=SEEN, outcome="timeout", why="no answer within 5 s")
 
@@ -234,6 +254,7 @@ async def _silent(probe: m.Probe) -> m.Message:
         (_nonsense, "not-asked", "it answers something else"),
         (_later, "unreachable", "the moon"),
         (_silent, "timeout", "no answer within 5 s"),
+        (_hostile, "refused", "y" * 300),
     ],
 )
 def test_whatever_a_broker_answers_is_a_fact(
@@ -243,6 +264,7 @@ def test_whatever_a_broker_answers_is_a_fact(
         async with running(tmp_path) as agent:
             found = await probed(agent, answer)
         assert (found.outcome, found.why, found.arrived) == (outcome, why, False)
+        assert found.seconds == 0.0 and len(found.host) <= 64
 
     asyncio.run(scenario())
 

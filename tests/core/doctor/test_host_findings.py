@@ -87,8 +87,13 @@ HOMES: list[tuple[str, HomeFacts, list[Expected]]] = [
     ),
     (
         "it is another's, and we are root",
-        replace(WELL, user=0, user_name="root", home=BOBS, run=directory("/r", owner=0)),
+        replace(WELL, user=0, home=BOBS, run=directory("/r", owner=1001, name="bob")),
         [("note", "/h belongs to bob: its agent runs as that user", "")],
+    ),
+    (
+        "the sockets are another's, and we are root",
+        replace(WELL, user=0, home=directory("/h", owner=0), run=replace(BOBS, path="/r")),
+        [("note", "/r belongs to bob", "")],
     ),
     (
         "others may enter it",

@@ -302,6 +302,11 @@ INCOMING: list[tuple[str, IncomingFacts, list[Expected]]] = [
     ),
     ("nobody could be asked", replace(HERE, seen=()), [("note", "could be asked over it", "")]),
     (
+        "there is no address at all",
+        replace(HERE, seen=(), published=(), protocols=()),
+        [("note", "no address that others could connect to", "")],
+    ),
+    (
         "nobody says whom to ask",
         replace(HERE, seen=(), askable=None),
         [("note", "no directory says which brokers there are", "")],

@@ -94,7 +94,7 @@ def _private(facts: HomeFacts, item: Item) -> Iterator[Finding]:
         yield _write.problem(f"{item.path} is no directory", "move it away")
     elif item.owner != facts.user and facts.user != 0:
         yield _foreign(facts, item)
-    elif item.owner != facts.user:
+    elif item.owner != facts.user and (item is facts.home or item.owner != facts.home.owner):
         yield _write.note(
             f"{item.path} belongs to {item.owner_name}: its agent runs as that user, not as root"
         )

@@ -17,6 +17,8 @@ def judge(facts: IncomingFacts, agent_runs: bool) -> Iterator[Finding]:
     if facts.askable is None:
         yield _write.note("not known: no directory says which brokers there are, who could look")
         return
+    if not facts.protocols:
+        yield _write.note("this host has no address that others could connect to")
     for protocol in facts.protocols:
         yield from _protocol(facts, protocol, agent_runs)
     if not agent_runs:

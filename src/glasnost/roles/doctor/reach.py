@@ -13,6 +13,7 @@ from glasnost.core.address import PUBLIC, Address, Route
 from glasnost.core.doctor.facts import Attempt, Family, IncomingFacts, Outcome, Protocol, Seen
 from glasnost.core.routes import Vantage
 from glasnost.core.wire import messages as m
+from glasnost.core.wire.header import MAX_WHY
 from glasnost.errors import GlasnostError, Refused
 from glasnost.net.channel import Channel
 from glasnost.net.interfaces import read_host
@@ -26,6 +27,8 @@ ARRIVAL: Final = 3.0
 MAX_ASKED: Final = 3
 #: Addresses of one protocol that are connected to.
 MAX_TRIED: Final = 8
+#: Characters of an address that a broker tells us: an IPv6 literal has 45.
+MAX_HOST: Final = 64
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("ip4", "ip6")
 
 _CODEC = m.Codec(m.BROKER)
@@ -147,11 +150,11 @@ async def _probe(visit: Visit, name: str, channel: Channel, protocol: Protocol, 
         expected.cancel()
     return dataclasses.replace(
         seen,
-        host=answer.observed.rpartition(":")[0].strip("[]"),
+        host=answer.observed.rpartition(":")[0].strip("[]")[:MAX_HOST],
         outcome=_outcome(answer.outcome),
         arrived=arrived,
-        seconds=answer.seconds,
-        why=answer.why,
+        seconds=answer.seconds if 0 <= answer.seconds < PATIENCE else 0.0,
+        why=answer.why[:MAX_WHY],
     )
 
 

@@ -26,6 +26,8 @@ from glasnost.stages import Means
 
 #: Seconds for reaching one service, and for each of its answers: two lost packets.
 PATIENCE: Final = 8.0
+#: The year 10000, in seconds since 1970.
+LAST_MOMENT: Final = 253_402_300_800.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Visit:
         begun, before = time.monotonic(), self.clock()
         answer = await channel.ask(m.Ping(), PATIENCE)
         took = since(begun)
-        if isinstance(answer, m.Pong) and answer.now:
+        if isinstance(answer, m.Pong):
             self._sample(name, answer.now, before, took, proven=True)
         return took
 
@@ -121,12 +123,13 @@ class Visit:
             now = await ask_time(connected.result)
         except (GlasnostError, OSError):  # then nobody says the time, which is told
             return
-        if now:
-            self._sample("the authority", now, before, since(begun), proven=False)
+        self._sample("the authority", now, before, since(begun), proven=False)
 
     def _sample(self, name: str, now: float, before: float, took: float, proven: bool) -> None:
-        """Theirs was read somewhere between our question and its answer."""
-        self.samples.append(Sample(name, now - before - took / 2, took / 2, proven))
+        """Theirs was read somewhere between our question and its answer. Who says nothing says 0,
+        and what is no moment at all says nothing."""
+        if 0 < now < LAST_MOMENT:
+            self.samples.append(Sample(name, now - before - took / 2, took / 2, proven))
 
 
 def since(begun: float) -> float:
