@@ -8,7 +8,10 @@ import signal
 
 import pytest
 
+from glasnost.cli.ping import _show
+from glasnost.core.routes import Mark, Trace
 from tests.cli.conftest import Shell
+from tests.stages.crossing import path
 
 FULL = "echo.cm.home.glasnost.internal"
 ENDS = {"sealed": ["TLS handshake", "accept"], "plain": ["accept"]}
@@ -77,3 +80,23 @@ def test_ctrl_c_sums_up(host: Shell) -> None:
     with host.running(*typed, ready="   1  ") as running:
         assert running.interrupt(signal.SIGINT) == 130
         assert any(line.startswith("1 ping, 1 reached, took ") for line in running.lines)
+
+
+def test_a_path_through_a_proxy_that_fails_is_shown_from_its_exit_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    on = path("public/ip4:192.0.2.1:9618/service:web", via="ip4:198.51.100.4:1080/socks5")
+    marks = [Mark(1.0, -2, "connect"), Mark(1.5, -1, "log in"), Mark(2.0, 0, "connect")]
+    _show([Trace.of(on, marks, 2.25, 0, "wrong password")])
+    assert capsys.readouterr().out == SHOWN
+
+
+SHOWN = """
+route 1, direct: public/ip4:192.0.2.1:9618/service:web
+      stage                                took
+exit  ip4:198.51.100.4:1080  connect   500.0 ms
+exit  socks5                 log in    500.0 ms
+1     ip4:192.0.2.1:9618     connect   250.0 ms
+                             failed   1250.0 ms
+  exit (socks5): wrong password
+"""

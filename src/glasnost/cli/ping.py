@@ -172,14 +172,14 @@ def _show(traces: Sequence[Trace]) -> None:
     say()
     say_wrapped(f"route {path.route_number}, {path.how}: {path.route}")
     rows = [
-        [str(span.number), span.stage, span.deed, *times]
+        [str(span.number) if span.number > 0 else "exit", span.stage, span.deed, *times]
         for span, times in zip(last.spans, _times(traces), strict=True)
     ]
     took = [trace.seconds for trace in traces]
     rows.append(["", "", "failed" if last.why else "reached", *_columns(took)])
     say(table(["", "stage", "", *_heads(took)], rows, right=3))
     if last.why:
-        say_wrapped(f"  stage {last.number} ({last.stage}): {last.why}")
+        say_wrapped(f"  {last.failure}")
     elif any(span.deed == service.SERVICE.deed for span in last.spans):
         say_wrapped(f"({_HEADERS})")
 

@@ -245,3 +245,22 @@ def test_who_looks_when_it_likes_knows_what_fits_in_the_end(steps: list[tuple[An
         before = seen
         look(1, 0.0)
     assert known == {name: sequence for name, (sequence, fits) in truth.items() if fits}
+
+
+def test_who_watches_the_same_is_answered_with_the_same_each_with_its_number() -> None:
+    """And one that has seen less of it, with more."""
+    scene = Scene()
+    for number in (1, 2, 3):
+        question = Watch(id=number, log="one", hold=HOLD)
+        assert scene.settle(scene.core.handle(Watched(f"w{number}", "n9", question), 1), 1) == []
+    scene.publish(record("a.n1"), now=1)
+    answers = scene.tick(1 + GATHER)
+    assert [message.id for message in answers] == [1, 2, 3]
+    assert {told(message)[0] for message in answers} == {1}
+    assert scene.watch(1, 2) == []
+    scene.publish(record("b.n1"), now=2)
+    scene.publish(record("c.n1"), now=2)
+    [late] = scene.watch(1, 2 + GATHER / 2, limit=1, peer="late")
+    assert told(late) == (2, ["b.n1"], {})
+    [answer] = scene.tick(2 + GATHER)
+    assert told(answer) == (3, ["b.n1", "c.n1"], {})

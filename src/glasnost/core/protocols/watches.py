@@ -12,11 +12,13 @@ import fnmatch
 import functools
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count, islice
 from typing import Final
+
+import msgspec
 
 from glasnost.core.address.limits import MAX_DNS_NAME
 from glasnost.core.protocols.changes import Change, ChangeLog
@@ -84,6 +86,10 @@ class _Held:
     seen: int
     until: float
 
+    @property
+    def limit(self) -> int:
+        return min(max(self.asked.question.limit, 1), MAX_PAGE)
+
 
 class Watches:
     """The questions that are held, and what changes meanwhile."""
@@ -129,26 +135,39 @@ class Watches:
             self._tell_at = now + GATHER
         if self._tell_at is not None and self._tell_at <= now:
             self._tell_at, self._told = None, self._log.last
-            for number, held in list(self._held.items()):
-                if answer := self._news(held, now):
-                    self._release(number)
-                    yield answer
+            yield from self._tell(now)
         while (at := self.deadline()) is not None and at <= now:
             held = self._release(self._ends[0][1])
-            yield self._answer(held.asked, held.seen)
+            yield _answer(held.asked, self._nothing(held.seen))
+
+    def _tell(self, now: float) -> Iterator[Answer]:
+        """Answer all whom the changes concern. Most watch the same and have seen as much, so that
+        it is found out for all of them at once."""
+        found: dict[tuple[_Filter, int, int], Changes] = {}
+        for number, held in list(self._held.items()):
+            if not self._log.knows(held.seen):
+                yield _refusal(self._release(number).asked, _TOO_OLD)
+                continue
+            same = held.filter, held.seen, held.limit
+            changes = found.get(same)
+            if changes is None:
+                changes = found[same] = self._changes(*same, now)
+            held.seen = changes.seen
+            if self._is_told(changes):
+                yield _answer(self._release(number).asked, changes)
 
     def _begin(self, asked: Watched, now: float) -> list[Answer]:
         question = asked.question
         filter = self._filter(question.glob, question.selector)
         if not question.log:
-            return [self._answer(asked, self._log.last)]
+            return [_answer(asked, self._nothing(self._log.last))]
         if question.log != self._log.id or not self._log.knows(question.seen):
             raise _TOO_OLD
         held = _Held(asked, filter, question.seen, now + min(question.hold, HOLD))
-        if answer := self._news(held, now):
-            return [answer]
-        if not held.until > now:  # also where it is no number
-            return [self._answer(asked, held.seen)]
+        changes = self._changes(filter, held.seen, held.limit, now)
+        held.seen = changes.seen
+        if self._is_told(changes) or not held.until > now:  # also where it is no number
+            return [_answer(asked, changes)]
         if len(self._held) >= MAX_WATCHES:
             raise Refused("busy", f"{MAX_WATCHES} watchers wait here; try another directory")
         if self._of_member[asked.member] >= WATCHES_PER_MEMBER:
@@ -167,52 +186,38 @@ class Watches:
             del self._of_member[member]
         return held
 
-    def _news(self, held: _Held, now: float) -> Answer | None:
-        """What has changed for it, if anything has; or that there is more to look at."""
-        if not self._log.knows(held.seen):
-            return _refusal(held.asked, _TOO_OLD)
-        changed = self._changed(held)
-        here, gone = [], {}
-        for name, (first, last) in changed.items():
-            if last.after is not None and held.filter.fits(last.after):
-                here.append(last.after)
-            elif held.filter.fits(first.before):
-                gone[name] = last.why or "it fits no longer"
-        if not here and not gone and held.seen == self._log.last:
-            return None
-        return self._answer(held.asked, held.seen, now, here, gone)
-
-    def _changed(self, held: _Held) -> dict[str, tuple[Change[Kept], Change[Kept]]]:
-        """The first and the last change of each name that it is about: as many as one answer may
-        hold, and can be found at once. They count as seen."""
+    def _changes(self, filter: _Filter, seen: int, limit: int, now: float) -> Changes:
+        """What has changed of as many names as one answer may hold and can be found at once. Of
+        each name only its first change counts, for what was there, and its last."""
         changed: dict[str, tuple[Change[Kept], Change[Kept]]] = {}
-        limit = min(max(held.asked.question.limit, 1), MAX_PAGE)
-        for number, change in islice(self._log.since(held.seen), MAX_LOOK):
-            if held.filter.about(change.name):
+        for number, change in islice(self._log.since(seen), MAX_LOOK):
+            if filter.about(change.name):
                 if change.name not in changed and len(changed) == limit:
                     break
                 first, _ = changed.get(change.name, (change, change))
                 changed[change.name] = first, change
-            held.seen = number
-        return changed
-
-    def _answer(
-        self,
-        asked: Watched,
-        seen: int,
-        now: float = 0.0,
-        here: Sequence[Kept] = (),
-        gone: Mapping[str, str] | None = None,
-    ) -> Answer:
-        changes = Changes(
-            id=asked.question.id,
-            log=self._log.id,
-            seen=seen,
-            records=tuple(kept.signed for kept in here),
-            ages=tuple(kept.age(now) for kept in here),
-            gone=dict(gone or {}),
+            seen = number
+        here, gone = [], {}
+        for name, (first, last) in changed.items():
+            if last.after is not None and filter.fits(last.after):
+                here.append(last.after)
+            elif filter.fits(first.before):
+                gone[name] = last.why or "it fits no longer"
+        records, ages = [kept.signed for kept in here], [kept.age(now) for kept in here]
+        return msgspec.structs.replace(
+            self._nothing(seen), records=tuple(records), ages=tuple(ages), gone=gone
         )
-        return Answer(asked.peer, changes)
+
+    def _nothing(self, seen: int) -> Changes:
+        return Changes(log=self._log.id, seen=seen)
+
+    def _is_told(self, changes: Changes) -> bool:
+        """Whether it is worth an answer: it says something, or there is more to look at."""
+        return bool(changes.records or changes.gone) or changes.seen < self._log.last
+
+
+def _answer(asked: Watched, changes: Changes) -> Answer:
+    return Answer(asked.peer, msgspec.structs.replace(changes, id=asked.question.id))
 
 
 def _refusal(asked: Watched, no: Refused) -> Answer:

@@ -81,6 +81,11 @@ class Trace:
         """The stage that ``number`` says."""
         return str(self.path.stage(self.number - 1))
 
+    @property
+    def failure(self) -> str:
+        """At which stage it failed, and why."""
+        return str(StageFailed(self.number, self.stage, self.why))
+
     def as_dict(self) -> dict[str, Any]:
         """In builtin types."""
         failed = {"stage": self.number, "text": self.stage, "why": self.why}
@@ -109,5 +114,4 @@ class Trace:
         took = f"{self.seconds * 1000:.0f} ms"
         if not self.why:
             return f"route {self.path.route_number}{how} in {took}"
-        failed = StageFailed(self.number, self.stage, self.why)
-        return f"route {self.path.route_number}{how}, {failed} after {took}"
+        return f"route {self.path.route_number}{how}, {self.failure} after {took}"
