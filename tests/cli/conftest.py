@@ -47,6 +47,12 @@ class Shell:
         assert "\x1b" not in done.stdout + done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
+    def until_listed(self, *names: str) -> None:
+        """Wait until all of these have been published."""
+        deadline = time.monotonic() + PATIENCE
+        while not all(name in (listed := self.run("ls").out) for name in names):
+            assert time.monotonic() < deadline, listed
+
     def sh(self, script: str, **more: str) -> Done:
         """Type a line of sh, in which ``glasnost`` is our command."""
         line = f'glasnost() {{ "{sys.executable}" -c "{GLASNOST[2]}" "$@"; }}\n{script}'
@@ -164,9 +170,7 @@ def host(place: Path) -> Iterator[Shell]:
     """A host called ``cm`` on which `glasnost up` runs, and whose own names are published."""
     shell = Shell(place / "cm")
     with shell.running("up", "--name", "cm", "--port", "0", ready="and agent on port"):
-        deadline = time.monotonic() + PATIENCE
-        while not all(name in shell.run("ls").out for name in OWN_NAMES):
-            assert time.monotonic() < deadline, "the host's own names were not published"
+        shell.until_listed(*OWN_NAMES)
         yield shell
 
 

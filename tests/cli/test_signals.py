@@ -30,7 +30,7 @@ def test_up_starts_over_dead_sockets(fresh: Shell) -> None:
     assert (fresh.home / "run" / "agent.sock").exists()
     fresh.run("ls").failed(1, "no agent runs on this host")
     with fresh.running("up", "--port", "0", ready="and agent on port"):
-        assert "broker.cm" in fresh.run("ls").out
+        fresh.until_listed("broker.cm")
 
 
 @pytest.mark.parametrize("after", [0.1, 0.3, 0.5])
