@@ -158,3 +158,26 @@ def test_a_caller_who_has_gone_is_not_delivered() -> None:
         assert ours.fileno() < 0 and not listener.taken
 
     asyncio.run(play())
+
+
+def test_after_a_restart_callers_wait_for_their_service_to_return() -> None:
+    """Those whose service does not return in time, and who comes later, are refused as ever."""
+
+    async def scenario() -> None:
+        services, _ = registry()
+        services.hold(1000)
+        first, second = called(services, "web"), called(services, "web")
+        nobody = called(services, "nobody")
+        web = Listener(Offer(name="web"))
+        services.add(web.service)
+        assert web.taken == []  # its process hears first that it has the name
+        await asyncio.sleep(0)
+        assert len(web.taken) == services.handed_over == 2
+        services.close()
+        later = called(services, "later")
+        for sock in (nobody, later):
+            assert answer_of(await everything(sock)).code == "no-service"
+        for sock in (first, second, *(one.sock for one in web.taken)):
+            sock.close()
+
+    asyncio.run(scenario())

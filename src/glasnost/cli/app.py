@@ -20,6 +20,7 @@ COMMANDS = {
     "broker": "glasnost.cli.daemons:broker",
     "directory": "glasnost.cli.daemons:directory",
     "authority": "glasnost.cli.daemons:authority",
+    "systemd": "glasnost.cli.systemd:systemd",
     "token": "glasnost.cli.token:token",
     "join": "glasnost.cli.join:join",
     "expose": "glasnost.cli.expose:expose",

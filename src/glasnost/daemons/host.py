@@ -12,12 +12,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
 from glasnost.core.address import Address, Stage
 from glasnost.core.wire.messages import Directory, Offer
 from glasnost.daemons.alone import alone
 from glasnost.errors import Unavailable
 from glasnost.net.heartbeat import Heartbeat
 from glasnost.net.sockets import private_directory
+from glasnost.net.systemd import given_listeners
 from glasnost.roles.agent import Agent
 from glasnost.roles.agent_client import Link
 from glasnost.roles.authority import Authority
@@ -47,8 +50,12 @@ async def agent(home: Path, settings: Settings) -> AsyncIterator[Agent]:
     """The host's agent."""
     identity = NodeIdentity(home)
     run = run_directory(settings)
+    settings = settings.with_networks(identity.pool.networks)
+    given = given_listeners()
+    if given is not None:
+        settings = msgspec.structs.replace(settings, port=given.number, listen=given.hosts)
     with alone(home), alone(run):
-        serving = Agent(identity, settings.with_networks(identity.pool.networks), run)
+        serving = Agent(identity, settings, run, given=given)
         try:
             await serving.start()
             yield serving

@@ -15,6 +15,7 @@ from glasnost.daemons import logs
 from glasnost.net.heartbeat import Heartbeat
 from glasnost.net.loops import fast_loop
 from glasnost.net.sockets import address_text
+from glasnost.net.systemd import Notifier
 from glasnost.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,10 +54,18 @@ def _allow_descriptors() -> None:
 async def _measured(
     daemon: Daemon, lines: logs.Lines, place: tuple[str, int] | None
 ) -> AsyncIterator[None]:
-    heartbeat = Heartbeat(beat=lines.settle)
+    systemd = Notifier()
+
+    def beat() -> None:
+        lines.settle()
+        systemd.alive()
+
+    heartbeat = Heartbeat(beat=beat)
     heartbeat.start()
     async with AsyncExitStack() as stack:
+        stack.callback(systemd.close)
         stack.callback(heartbeat.stop)
+        systemd.tell(STATUS="starting")
         roles = await stack.enter_async_context(daemon())
         if place is not None:
             from glasnost.daemons.exporter import Exporter  # only for who wants it: 30 ms
@@ -65,7 +74,9 @@ async def _measured(
             stack.push_async_callback(server.close)
             server.listen(*place)
             log.info("metrics at http://%s/metrics", address_text((place[0], server.port)))
+        systemd.tell(READY=1, STATUS=f"serving: {', '.join(roles)}" if roles else "serving")
         yield
+        systemd.tell(STOPPING=1, STATUS="ending: what was begun is finished")
 
 
 async def _until_told(daemon: Callable[[], AbstractAsyncContextManager[None]]) -> None:

@@ -128,11 +128,15 @@ class SharedPort:
     def half_open(self) -> int:
         return len(self._callers)
 
-    def close(self) -> None:
+    def retire(self) -> None:
+        """Accept no more: who calls from now on waits for whoever listens next."""
         for listener in self._listeners:
             self._loop.remove_reader(listener.fileno())
             listener.close()
         self._listeners.clear()
+
+    def close(self) -> None:
+        self.retire()
         self._reserve.close()
         for caller in list(self._callers.values()):
             self._drop(caller)

@@ -210,10 +210,7 @@ def listen_tcp(host: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if hasattr(socket, "TCP_DEFER_ACCEPT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what it accepts inherits it
-        keep_alive(sock)
+        tune_listener(sock)
         sock.bind((host, port))
         sock.listen(BACKLOG)
     except OSError as error:
@@ -221,6 +218,14 @@ def listen_tcp(host: str, port: int) -> socket.socket:
         raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}") from error
     sock.setblocking(False)
     return sock
+
+
+def tune_listener(sock: socket.socket) -> None:
+    """What every shared port's TCP listener has; what it accepts inherits it."""
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    keep_alive(sock)
 
 
 def listen_local(host: str, port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -22,6 +23,7 @@ from glasnost.core.wire import messages as m
 from glasnost.errors import GlasnostError, Refused, UnknownName
 from glasnost.net.heartbeat import Heartbeat
 from glasnost.net.port import Incoming, SharedPort
+from glasnost.net.systemd import Given
 from glasnost.roles.agent.brokers import Brokers
 from glasnost.roles.agent.clients import MAX_SHOWN, Client, user_name
 from glasnost.roles.agent.dialling import Dialling, Ended
@@ -49,6 +51,11 @@ BROKERS_EVERY = 30.0
 BROKERS_EVERY_AT_FIRST = 1.0
 #: Programs connected to the local socket at a time.
 MAX_CLIENTS = 4096
+#: After a restart with listeners that stayed open, a call of a name that nobody has waits so long,
+#: seconds, for its service to return: services look for a lost agent every five.
+RETURN = 10.0
+#: At the end of an agent whose listeners stay open: for callers that were accepted, seconds.
+HAND_ON = 1.0
 #: The longest that a program may have us try to connect, seconds.
 MAX_DIAL = 60.0
 
@@ -58,7 +65,12 @@ class Agent:
     program, has no local socket, and serves nobody else."""
 
     def __init__(
-        self, identity: NodeIdentity, settings: Settings, run: Path | None, port: int | None = None
+        self,
+        identity: NodeIdentity,
+        settings: Settings,
+        run: Path | None,
+        port: int | None = None,
+        given: Given | None = None,
     ) -> None:
         self.identity = identity
         self.settings = settings
@@ -68,7 +80,8 @@ class Agent:
         self.dialling = Dialling(identity, settings, run, self.replies, self.vantage, self.doors)
         self._port = SharedPort(self._called)
         number = settings.port if port is None else port
-        self._listening = Listening(settings, number, run, self._port, self._welcome)
+        self._given = given
+        self._listening = Listening(settings, number, run, self._port, self._welcome, given)
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._directories = Directories(self.dialling)
@@ -98,6 +111,8 @@ class Agent:
         """Listen, and begin to publish and to register. Raises `SettingsError`; whether it does
         or not, `close` has to be called in the end."""
         self._publication.check()
+        if self._given is not None:
+            self.services.hold(RETURN)
         self._listening.open()
         self._heartbeat.start()
         self._spawn(self._upkeep.keep())
@@ -110,6 +125,9 @@ class Agent:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._given is not None:
+            await self._hand_on()
+            withdraw = 0.0  # whoever gave us the listeners answers for the names: we may be back
         try:
             await self._publication.close(withdraw)
         finally:
@@ -119,6 +137,16 @@ class Agent:
             await self._brokers.close()
             await self.dialling.close()
             self.replies.close()
+            self.services.close()
+
+    async def _hand_on(self) -> None:
+        """Take no more callers, and see that those who were taken get where they want to."""
+        self._listening.retire()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HAND_ON):
+                # They end in many places, and this happens once.
+                while self._port.half_open or any(one.queued for one in self._clients):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
 
     async def withdraw(self, seconds: float) -> None:
         """Have the directories forget this host, within so many seconds, and publish no more."""

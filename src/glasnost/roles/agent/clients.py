@@ -76,6 +76,11 @@ class Client:
         """Whether it has registered any service."""
         return bool(self._services)
 
+    @property
+    def queued(self) -> int:
+        """Packets that the program has not made room for."""
+        return self._packets.queued
+
     async def close(self) -> None:
         """Let go of the program, and end what it has asked."""
         self._packets.close()

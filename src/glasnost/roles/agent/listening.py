@@ -17,6 +17,7 @@ from glasnost.net.fdpass import peer_user
 from glasnost.net.port import SharedPort
 from glasnost.net.reserve import EXHAUSTED, REST, Reserve
 from glasnost.net.sockets import listen_tcp, listen_unix
+from glasnost.net.systemd import Given
 from glasnost.roles.agent.clients import allowed_users, turn_away
 from glasnost.settings import Settings
 
@@ -31,7 +32,8 @@ _TRIES: Final = 5
 
 class Listening:
     """``run`` is the directory of the sockets, or None; ``number`` the shared port's, None where
-    there is no TCP. ``welcome`` owns a local program's connection, and says whether it took it."""
+    there is no TCP; ``given`` is what was open before us. ``welcome`` owns a local program's
+    connection, and says whether it took it."""
 
     def __init__(
         self,
@@ -40,8 +42,10 @@ class Listening:
         run: Path | None,
         port: SharedPort,
         welcome: Callable[[socket.socket], bool],
+        given: Given | None,
     ) -> None:
-        self.number = number
+        self.number = number if given is None else given.number
+        self._given = given or Given()
         self._settings = settings
         self._run = run
         self._port = port
@@ -53,14 +57,19 @@ class Listening:
     def open(self) -> None:
         """Listen everywhere. Raises `SettingsError`; then `close` still has to be called."""
         if self.number is not None:
-            listeners = _listen(self._settings, self.number)
+            listeners = self._given.tcp or _listen(self._settings, self.number)
             for listener in listeners:
                 self._port.listen(listener)
             self.number = listeners[0].getsockname()[1] if listeners else None
         if self._run is not None:
-            self._port.listen(self._unix("port.sock", socket.SOCK_STREAM))
-            self._local = self._unix("agent.sock", socket.SOCK_SEQPACKET)
+            stream, packets = self._given.port, self._given.agent
+            self._port.listen(stream or self._unix("port.sock", socket.SOCK_STREAM))
+            self._local = packets or self._unix("agent.sock", socket.SOCK_SEQPACKET)
             self._resume(self._local)
+
+    def retire(self) -> None:
+        """Take no more callers; those that have been accepted are still served."""
+        self._port.retire()
 
     def close(self) -> None:
         """Listen no more. Only what we have made is removed: another agent may run here."""

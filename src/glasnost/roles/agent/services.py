@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from glasnost.core.protocols.record_rules import MAX_LABEL, MAX_LABELS, RECORDS_PER_NODE
@@ -17,6 +18,8 @@ log = logging.getLogger("glasnost.agent")
 
 #: Services of one host: the directory keeps no more than this many records of a node.
 MAX_SERVICES = RECORDS_PER_NODE
+#: Callers that wait for services to return, after a restart: as many as a listener's backlog.
+MAX_HELD = 1024
 _PROTECTIONS = ("sealed", "plain")
 _RELAYS = ("sealed", "any", "no")
 
@@ -40,6 +43,8 @@ class Services:
         self._changed = changed
         self._services: dict[str, Service] = {}
         self.handed_over = 0
+        self._held: dict[str, list[Incoming]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self._services.values())
@@ -69,6 +74,9 @@ class Services:
         self._services[offer.name] = service
         log.info("service %s registered (%s)", offer.name, offer.protection)
         self._changed()
+        if self._held is not None and offer.name in self._held:
+            # Soon, for its process is first to hear that it has the name.
+            asyncio.get_running_loop().call_soon(self._give, self._held.pop(offer.name))
 
     def remove(self, service: Service) -> None:
         """Withdraw, if it is this one that holds the name."""
@@ -77,10 +85,35 @@ class Services:
             log.info("service %s withdrawn", service.offer.name)
             self._changed()
 
+    def hold(self, seconds: float) -> None:
+        """For so long, have callers of names that nobody has wait for their services."""
+        self._held = {}
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.close)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        held, self._held = self._held, None
+        if self._timer is not None:
+            self._timer.cancel()
+        for waiting in (held or {}).values():
+            self._give(waiting)
+
+    def _give(self, waiting: Iterable[Incoming]) -> None:
+        for incoming in waiting:
+            self.call(incoming)
+
+    def _holds(self, incoming: Incoming) -> bool:
+        if self._held is None or sum(map(len, self._held.values())) >= MAX_HELD:
+            return False
+        self._held.setdefault(incoming.call.to, []).append(incoming)
+        return True
+
     def call(self, incoming: Incoming) -> None:
         """Hand a connection to the service it calls, or say why not."""
         name = incoming.call.to
         service = self._services.get(name)
+        if service is None and self._holds(incoming):
+            return
         if service is None:
             known = f"no service {name[:63]!r} is registered on {self._node}"
             refuse(incoming.sock, "no-service", known, incoming.peer)
