@@ -126,7 +126,10 @@ class Manager:
         number = self.listener.fileno()
         line = f'exec 3<&{number} {number}<&-; LISTEN_PID=$$ exec "$@"'
         environment = self.shell.complete(
-            LISTEN_FDS="1", LISTEN_FDNAMES="glasnost", NOTIFY_SOCKET=str(self.path)
+            LISTEN_FDS="1",
+            LISTEN_FDNAMES="glasnost",
+            NOTIFY_SOCKET=str(self.path),
+            WATCHDOG_USEC="30000000",
         )
         process = subprocess.Popen(
             ["bash", "-c", line, "agent", *GLASNOST, "agent"],
@@ -243,6 +246,7 @@ def test_nobody_holds_the_agents_variables_or_its_sockets(manager: Manager) -> N
     """Its environment is read by ``glasnost`` commands that it might start; and its listener is
     the manager's, which goes on with it."""
     with manager.running() as agent:
+        manager.until("WATCHDOG=1")  # its loop turns, and says so
         status = manager.shell.run("status").out
         assert f"agent on port {manager.listener.getsockname()[1]}" in status
         descriptors = Path(f"/proc/{agent.process.pid}/fd")
