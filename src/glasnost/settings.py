@@ -172,6 +172,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     port: int = DEFAULT_PORT
     #: The addresses to listen on.
     listen: tuple[str, ...] = ("0.0.0.0", "::")
+    #: The path at which the shared port takes WebSockets, such as "/glasnost", for a front that
+    #: lets nothing else through; none: it takes no WebSocket.
+    websocket: str = ""
     #: Named networks this host is on, nearest first.
     networks: tuple[Network, ...] = ()
     #: Full or short names of brokers to register with; empty: those that the directory lists.
@@ -233,6 +236,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError(f"port {self.port} is not between 0 and 65535")
         for text in self.listen:
             ipaddress.ip_address(text)
+        if self.websocket and not re.fullmatch(r"/[!-\"$-~]*", self.websocket):
+            raise ValueError(f"websocket {self.websocket!r} is no path: visible ASCII after a /")
         _check_planning(self)
         if self.metrics:
             read_place(self.metrics)

@@ -6,15 +6,21 @@ import asyncio
 import contextlib
 import functools
 import socket
+from typing import Any
 
 from hypothesis import strategies as st
+from websockets.client import ClientProtocol
+from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
 
 from glasnost.core.address import Landing, Route
 from glasnost.core.routes import Exit, Path
 from glasnost.errors import GlasnostError
+from glasnost.net.websocket import WsTransport
 from glasnost.settings import ProxySetting, Settings
 from glasnost.stages import KINDS, Means, Step
 from tests.fuzz.parser import Parser, chunks, mutated
+from tests.fuzz.streams import Raw
 
 _AT = "ip4:198.51.100.4:1080"
 _MEANS = Means(settings=Settings(proxies=(ProxySetting(_AT, "ann", "pass"),)))
@@ -68,6 +74,47 @@ def check(kind: str, data: bytes) -> bool:
     return _loop().run_until_complete(meet())
 
 
+_ASKED = (
+    b"GET /glasnost HTTP/1.1\r\nHost: gate.example.org\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Version: 13\r\n\r\n"
+)
+_FRAMES = b"\x82\x83abcdabc" + b"\x89\x80abcd" + b"\x82\x80abcd" + b"\x88\x80abcd"
+#: The example of RFC 6455, section 1.3.
+_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+_SWITCHED = (
+    b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+
+
+def _client() -> ClientProtocol:
+    client = ClientProtocol(parse_uri("ws://gate/glasnost"))
+    client.key = _KEY
+    return client
+
+
+def check_websocket(data: bytes, server_side: bool) -> bool:
+    """Whatever comes: it is established, or ends in one sentence; what is held is what came."""
+
+    async def meet() -> bool:
+        talk = ServerProtocol() if server_side else _client()
+        transport = WsTransport(talk, "/glasnost")
+        raw: Any = Raw()
+        transport.connection_made(raw)
+        for chunk in chunks(data):
+            if not transport.is_closing():
+                transport.data_received(chunk)
+        assert len(transport._held) <= len(data)
+        transport.connection_lost(None)
+        assert transport.established.done()
+        error = transport.established.exception()
+        assert error is None or str(error)
+        return error is None
+
+    return _loop().run_until_complete(meet())
+
+
 def _step(path: Path, index: int) -> Step:
     return Step(path, index, path.stage(index), _MEANS, _never)
 
@@ -86,5 +133,19 @@ PARSERS = [
         functools.partial(check, "http-connect"),
         st.binary(max_size=60) | mutated(_HTTP),
         seeds=lambda: _HTTP,
+    ),
+    Parser(
+        "WebSocket, as server",
+        ("glasnost.net.websocket.WsTransport.data_received",),
+        functools.partial(check_websocket, server_side=True),
+        st.binary(max_size=60) | mutated([_ASKED + _FRAMES]),
+        seeds=lambda: [_ASKED + _FRAMES],
+    ),
+    Parser(
+        "WebSocket, as client",
+        ("glasnost.net.websocket.WsTransport.data_received",),
+        functools.partial(check_websocket, server_side=False),
+        st.binary(max_size=60) | mutated([_SWITCHED, *_HTTP]),
+        seeds=lambda: [_SWITCHED],
     ),
 ]

@@ -81,6 +81,9 @@ class Raw:
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
 
+    def writelines(self, pieces: list[bytes]) -> None:
+        self.write(b"".join(pieces))
+
     def pause_reading(self) -> None:
         pass
 

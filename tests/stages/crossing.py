@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from glasnost.core.address import Landing, Route
 from glasnost.core.routes import Crossing, Exit, Path, Way
+from glasnost.net.carrier import carried
 from glasnost.stages import KINDS, Means, Step
-from tests.net.pairs import turns
+from tests.net.pairs import descriptors, turns, until
 from tests.roles.agent_lab import nothing_left_open
 
 
@@ -41,6 +42,34 @@ async def cross(
     crossed = await KINDS[stage.kind].cross(step, sock)
     assert crossed is not None
     return crossed
+
+
+def play_carried(scenario: Callable[[], Awaitable[None]]) -> None:
+    """The same where streams are carried: the carrier's thread closes them in its own time."""
+
+    async def warm_up() -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.setblocking(False)
+
+            async def opener() -> socket.socket:
+                return ours
+
+            (await carried(opener)).close()
+            assert await asyncio.to_thread(theirs.recv, 1) == b""
+
+    asyncio.run(warm_up())
+    before = descriptors()
+    asyncio.run(_and_wait(scenario, before))
+
+
+async def _and_wait(scenario: Callable[[], Awaitable[None]], before: int) -> None:
+    await scenario()
+    await until(lambda: descriptors() <= before + _LOOP)
+
+
+#: What an event loop of asyncio's own has open while it runs.
+_LOOP = 2
 
 
 def play(scenario: Callable[[], Awaitable[None]]) -> None:

@@ -16,7 +16,7 @@ from glasnost.settings import Settings, TlsSetting
 from glasnost.stages import Means
 from glasnost.stages.walk import walk
 from tests.roles.broker_lab import Door
-from tests.stages.crossing import path, play
+from tests.stages.crossing import path, play_carried
 from tests.stages.fronts import NAME, Front, front
 
 
@@ -50,7 +50,7 @@ def scene(tmp_path: Path, scenario: Callable[[Front], Awaitable[None]], name: st
         async with echo() as behind, front(tmp_path, behind, name) as found:
             await scenario(found)
 
-    play(whole)
+    play_carried(whole)
 
 
 async def says_back(sock: socket.socket, data: bytes) -> bytes:
@@ -83,7 +83,7 @@ def test_a_call_goes_through_to_the_port_behind(tmp_path: Path) -> None:
                 incoming.sock.close()
         door.close()
 
-    play(scenario)
+    play_carried(scenario)
 
 
 def test_settings_choose_the_name_and_the_protocol_to_ask_for(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_server_that_speaks_no_tls_is_named(tmp_path: Path) -> None:
             with pytest.raises(StageFailed, match=r"^stage 2 \(tls:.*TLS: "):
                 await walk(path(f"public/ip4:127.0.0.1:{port}/tls:{NAME}"), Means())
 
-    play(scenario)
+    play_carried(scenario)
 
 
 @pytest.mark.parametrize(

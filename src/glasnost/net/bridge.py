@@ -15,19 +15,23 @@ from typing import Final, cast
 
 from glasnost.net.sockets import adopt
 from glasnost.net.tls import TlsTransport
+from glasnost.net.websocket import WsTransport
 
+#: What a service's stream is to its program.
 Stream = TlsTransport | socket.socket
+#: What can be joined here.
+Joinable = Stream | WsTransport
 
 #: SO_LINGER with no time at all: closing resets.
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
-def dispose(stream: Stream) -> None:
+def dispose(stream: Joinable) -> None:
     """Close a stream that nobody wants."""
-    if isinstance(stream, TlsTransport):
-        stream.abort()
-    else:
+    if isinstance(stream, socket.socket):
         stream.close()
+    else:
+        stream.abort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Copied:
 class _Side(asyncio.Protocol):
     """One of the two streams: what it receives is written to the other."""
 
-    def __init__(self, stream: Stream, ended: asyncio.Future[None]) -> None:
+    def __init__(self, stream: Joinable, ended: asyncio.Future[None]) -> None:
         self.stream = stream
         self.other: _Side = self
         self.transport: asyncio.Transport | None = None
@@ -123,13 +127,11 @@ class _Side(asyncio.Protocol):
                 self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         if self.transport is not None:
             self.transport.abort()
-        elif isinstance(self.stream, TlsTransport):
-            self.stream.abort()
         else:
-            self.stream.close()
+            dispose(self.stream)
 
 
-async def bridge(one: Stream, two: Stream) -> Copied:
+async def bridge(one: Joinable, two: Joinable) -> Copied:
     """Copy both ways until both have ended; owns both from here on."""
     ended = asyncio.get_running_loop().create_future()
     sides = _Side(one, ended), _Side(two, ended)
@@ -146,7 +148,7 @@ async def bridge(one: Stream, two: Stream) -> Copied:
 
 
 async def _attach(side: _Side) -> None:
-    if isinstance(side.stream, TlsTransport):
-        side.stream.attach(side)
-    else:
+    if isinstance(side.stream, socket.socket):
         await adopt(side.stream, side)
+    else:
+        side.stream.attach(side)

@@ -22,7 +22,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from glasnost.net.bridge import Stream, bridge, dispose
+from glasnost.net.bridge import Joinable, bridge, dispose
 from glasnost.net.loops import fast_loop
 from glasnost.net.sentences import sentence
 from glasnost.net.sockets import pair
@@ -33,7 +33,7 @@ log = logging.getLogger("glasnost.carrier")
 #: of its own, its kernel would see to that.
 FAREWELL: Final = 2.0
 
-_Opener = Callable[[], Awaitable[Stream]]
+_Opener = Callable[[], Awaitable[Joinable]]
 _Answer = concurrent.futures.Future[socket.socket]
 
 
@@ -62,7 +62,7 @@ class Carrier:
 
     def __init__(self) -> None:
         self._loop = (fast_loop() or asyncio.new_event_loop)()
-        self._copies: dict[asyncio.Task[None], tuple[Stream, socket.socket]] = {}
+        self._copies: dict[asyncio.Task[None], tuple[Joinable, socket.socket]] = {}
         thread = threading.Thread(target=self._loop.run_forever, name="carrier", daemon=True)
         thread.start()
         atexit.register(self.farewell)
@@ -109,7 +109,7 @@ class Carrier:
         self._loop.call_soon(ended.set)
 
 
-async def _copy(stream: Stream, sock: socket.socket) -> None:
+async def _copy(stream: Joinable, sock: socket.socket) -> None:
     copied = await bridge(stream, sock)
     if copied.error is not None:
         log.info("a carried stream ended: %s", sentence(copied.error))
@@ -132,7 +132,7 @@ def _close(answer: _Answer) -> None:
         answer.result().close()
 
 
-def _under_way(copy: tuple[Stream, socket.socket]) -> bool:
+def _under_way(copy: tuple[Joinable, socket.socket]) -> bool:
     """Whether anything that a program has written has not left yet."""
     stream, ours = copy
     if ours.fileno() < 0 or isinstance(stream, socket.socket):

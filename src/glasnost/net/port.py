@@ -38,6 +38,10 @@ MAX_HALF_OPEN: Final = 2048
 _MOST: Final = 64
 
 
+#: How a request for a WebSocket begins.
+HTTP: Final = b"GET "
+
+
 class Incoming(msgspec.Struct, frozen=True):
     """A connection handed over: its header is consumed, nothing more. The socket does not block."""
 
@@ -91,7 +95,8 @@ class SharedPort:
     """Listens on any number of sockets and tells ``dispatch`` who is called.
 
     ``dispatch`` owns the socket from the moment it is called, and must not raise. ``timeout`` is
-    in seconds, for one header; the other two count half-open connections.
+    in seconds, for one header; the other two count half-open connections. ``upgrade``, where there
+    is one, is likewise given who speaks HTTP instead, with what has been read of that.
     """
 
     def __init__(
@@ -101,8 +106,9 @@ class SharedPort:
         timeout: float = HEADER_TIMEOUT,
         per_source: int = MAX_HALF_OPEN_PER_SOURCE,
         half_open: int = MAX_HALF_OPEN,
+        upgrade: Callable[[socket.socket, bytes, str], None] | None = None,
     ) -> None:
-        self._dispatch = dispatch
+        self._dispatch, self._upgrade = dispatch, upgrade
         self._timeout, self._per_source, self._most = timeout, per_source, half_open
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
@@ -208,7 +214,10 @@ class SharedPort:
             call = caller.read()
         except ProtocolError as error:
             self._forget(caller)
-            self._reject(caller, "bad-header", str(error))
+            if self._upgrade is not None and caller.prefix.startswith(HTTP):
+                self._upgrade(caller.sock, caller.prefix, caller.peer)
+            else:
+                self._reject(caller, "bad-header", str(error))
         except (OSError, EOFError):
             self._drop(caller)
         else:

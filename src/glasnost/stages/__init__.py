@@ -22,6 +22,7 @@ from glasnost.stages.service import SERVICE
 from glasnost.stages.socks5 import SOCKS5
 from glasnost.stages.tls import TLS
 from glasnost.stages.unix import UNIX
+from glasnost.stages.ws import WS
 
 __all__ = ["KINDS", "TRAITS", "Expectation", "Kind", "Kinds", "Means", "Step", "traits"]
 
@@ -34,6 +35,7 @@ KINDS: Kinds = {
     "service": SERVICE,
     "ccb": CCB,
     "tls": TLS,
+    "ws": WS,
     "socks5": SOCKS5,
     "http-connect": HTTP_CONNECT,
 }

@@ -34,6 +34,7 @@ from glasnost.roles.agent.publication import Publication
 from glasnost.roles.agent.replies import LocalExpectation, Replies
 from glasnost.roles.agent.services import OwnOffering, Service, Services
 from glasnost.roles.agent.upkeep import Upkeep
+from glasnost.roles.agent.websockets import WebSockets
 from glasnost.roles.dialler import CONNECT_TIMEOUT, in_time
 from glasnost.roles.directory_client import DirectoryClient
 from glasnost.roles.enrol import renew
@@ -78,7 +79,8 @@ class Agent:
         self.replies = Replies()
         self.services = Services(identity.node, self._republish)
         self.dialling = Dialling(identity, settings, run, self.replies, self.vantage, self.doors)
-        self._port = SharedPort(self._called)
+        self._websockets = WebSockets(settings.websocket)
+        self._port = SharedPort(self._called, upgrade=self._upgrade if settings.websocket else None)
         number = settings.port if port is None else port
         self._given = given
         self._listening = Listening(settings, number, run, self._port, self._welcome, given)
@@ -132,6 +134,7 @@ class Agent:
             await self._publication.close(withdraw)
         finally:
             self._listening.close()
+            await self._websockets.close()
             self._directories.close()
             await asyncio.gather(*[client.close() for client in list(self._clients)])
             await self._brokers.close()
@@ -174,6 +177,9 @@ class Agent:
             self.replies.arrive(incoming)
         else:
             self.services.call(incoming)
+
+    def _upgrade(self, sock: socket.socket, begun: bytes, peer: str) -> None:
+        self._websockets.take(self._port, sock, begun, peer)
 
     def serve(self, sock: socket.socket, peer: str, relayed: bool) -> None:
         """A connection that we opened for a broker's sake: serve it as one that was accepted."""
