@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -77,6 +78,32 @@ def test_connect_carries_much_in_both_directions_at_once(host: Shell, echo: int)
         )
     assert done.status == 0, done.err
     assert done.out.split()[0] == hashlib.sha256(b"x" * 20_000_000).hexdigest()
+
+
+@pytest.mark.parametrize("protection", [(), ("--plain",)], ids=["sealed", "plain"])
+def test_connect_goes_on_after_the_far_side_has_ended(
+    host: Shell, protection: tuple[str, ...]
+) -> None:
+    """A service that greets, says that it has no more to say, and takes an upload."""
+    upload = os.urandom(1_500_000).hex()
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        service.settimeout(20)
+        number = service.getsockname()[1]
+        with host.running("expose", "sink", "--to", str(number), *protection, ready="sink.cm."):
+            process = host.popen("connect", "sink.cm", stdin=subprocess.PIPE)
+            assert process.stdout is not None
+            served, _ = service.accept()
+            with served:
+                served.settimeout(20)
+                served.sendall(b"send it")
+                served.shutdown(socket.SHUT_WR)
+                assert process.stdout.read(7) == "send it"
+                writing = threading.Thread(target=process.communicate, args=(upload,))
+                writing.start()
+                with served.makefile("rb") as received:
+                    assert received.read() == upload.encode()
+                writing.join()
+            assert process.returncode == 0
 
 
 def test_connect_takes_a_file_and_nothing_at_all(host: Shell, echo: int) -> None:

@@ -13,6 +13,7 @@ from glasnost.errors import PathCut, ProtocolError
 from glasnost.net.fdpass import (
     MAX_PACKET,
     connect_packets,
+    end_writing,
     pass_on,
     receive_packet,
     send_packet,
@@ -127,3 +128,17 @@ def test_one_connects_to_ones_own_agent_only(
             connect_packets(path)
     with nothing_left_open(), pytest.raises(FileNotFoundError):
         connect_packets(tmp_path / "nobody")
+
+
+def test_an_end_is_said_on_what_is_a_socket_and_on_nothing_else() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        end_writing(ours.fileno())
+        assert theirs.recv(1) == b""
+        theirs.sendall(b"still open")
+        assert ours.recv(10) == b"still open"
+    read, write = os.pipe()
+    end_writing(write)
+    os.write(write, b"x")
+    os.close(write)
+    os.close(read)

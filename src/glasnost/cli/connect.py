@@ -13,7 +13,7 @@ import socket
 from glasnost import places
 from glasnost.core.wire.small import pack, unpack
 from glasnost.errors import GlasnostError, PathCut, ProtocolError
-from glasnost.net.fdpass import connect_packets, pass_on, receive_packet, send_packet
+from glasnost.net.fdpass import connect_packets, end_writing, pass_on, receive_packet, send_packet
 
 #: Seconds that the agent may take to connect.
 TIMEOUT = 20.0
@@ -103,9 +103,11 @@ def _check_end(agent: socket.socket) -> None:
 
 
 def copy(sock: socket.socket) -> None:
-    """Copy standard input and output through ``sock`` until the far side has ended.
+    """Copy standard input and output through ``sock`` until both sides have ended.
 
-    Our own end of input is passed on as a half-close; what comes after it is still read. Each
+    Our own end of input is passed on as a half-close; what comes after it is still read. After the
+    far side's end our input goes on, or half an upload would look like all of it; only from a
+    terminal, where somebody would have to type an end, nothing more is taken then. Each
     direction has a thread, so that neither waits for the other: what blocks a write here is often
     that nobody has read there. Raises `PathCut` where the connection broke.
     """
@@ -113,7 +115,8 @@ def copy(sock: socket.socket) -> None:
 
     sock.settimeout(None)
     # A daemon, as nothing ends a read from a terminal.
-    threading.Thread(target=_send_input, args=(sock,), daemon=True).start()
+    sending = threading.Thread(target=_send_input, args=(sock,), daemon=True)
+    sending.start()
     with sock:
         while True:
             try:
@@ -122,8 +125,11 @@ def copy(sock: socket.socket) -> None:
                 why = (error.strerror or str(error)).lower()
                 raise PathCut(f"the connection was lost: {why}") from None
             if not data:
-                return
+                break
             _write_all(data)
+        if not os.isatty(_STDIN):
+            _end_output()
+            sending.join()
 
 
 def _send_input(sock: socket.socket) -> None:
@@ -132,6 +138,14 @@ def _send_input(sock: socket.socket) -> None:
         while data := os.read(_STDIN, _CHUNK):
             sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
+
+
+def _end_output() -> None:
+    """Let who reads our output see its end now; nothing more is written to it."""
+    end_writing(_STDOUT)  # a socket is perhaps our input, too, and stays open
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDOUT)
+    os.close(nowhere)
 
 
 def _write_all(data: bytes) -> None:

@@ -7,9 +7,11 @@ so it imports little; `net.packets` is both ends of such a socket on a loop.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
+import stat
 import struct
 import sys
 
@@ -115,3 +117,10 @@ def _peer(sock: socket.socket) -> tuple[int, int]:
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     pid, user = credentials[:4], credentials[4:8]
     return int.from_bytes(pid, sys.byteorder), int.from_bytes(user, sys.byteorder)
+
+
+def end_writing(fd: int) -> None:
+    """Say the proper end on a descriptor, if it is a socket; it is the caller's still."""
+    if stat.S_ISSOCK(os.fstat(fd).st_mode):
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as sock:
+            sock.shutdown(socket.SHUT_WR)
