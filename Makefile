@@ -10,7 +10,7 @@
 export PYTHON
 ARGS =
 
-.PHONY: demo test check lab bench fuzz setup clean
+.PHONY: demo test check lab bench soak fuzz setup clean
 
 test:   ## the whole test suite
 	@tools/run python -m pytest $(ARGS)
@@ -28,6 +28,9 @@ lab:    ## a lab to look around in
 
 bench:  ## the measurements (ARGS="port relay": only these)
 	@tools/run --bench python -m benchmarks $(ARGS)
+
+soak:   ## ten minutes of transfers among 20 lab hosts while daemons and cables fail
+	@tools/run python -m glasnost.testing.soak $(ARGS)
 
 fuzz:   ## every parser of outside bytes against FUZZ_EXAMPLES examples (100000), counts at the end
 	@tools/run python -m tests.fuzz $(ARGS)

@@ -22,8 +22,6 @@ from glasnost.testing.world import World
 DAEMONS = ("agent", "authority", "directory", "broker")
 #: Characters of each host's logs that the report of a failed test shows.
 LAST_WORDS = 6000
-#: So many looks in which nothing changes are rest.
-STILL = 10
 NAMES = ("web.alice", "raw.alice", "jupyter.node7", "tty.node7")
 
 
@@ -77,8 +75,9 @@ class FaultPool:
     @contextmanager
     def traffic(self) -> Iterator[Traffic]:
         """Transfers of all kinds from the laptop while the block lasts, and streams that are held:
-        two direct ones, two relayed ones. None of all that may hang, or end with bytes missing."""
-        hold = ("web.alice", "web.alice", "jupyter.node7", "jupyter.node7")
+        two direct ones, two relayed ones, sealed and plain. None of all that may hang, or end with
+        bytes missing."""
+        hold = ("web.alice", "raw.alice", "jupyter.node7", "tty.node7")
         traffic = self.world.load(self.laptop, names=NAMES, workers=3, hold=hold, seed=7)
         ways = [one.way for one in traffic.report().held]
         assert ways == ["direct", "direct", "relay", "relay"], ways
@@ -95,12 +94,4 @@ class FaultPool:
         """What the pool holds once every kind of connection has been made and let go."""
         with self.traffic() as traffic:
             self.world.wait_for("transfers of all kinds", traffic.more(20))
-        seen: list[Census] = []
-
-        def idle() -> bool:
-            seen.append(self.world.census())
-            held = [(one.descriptors, one.tasks, one.files) for one in seen[-STILL:]]
-            return len(held) == STILL and all(one == held[0] for one in held)
-
-        self.world.wait_for("a pool at rest", idle)
-        return seen[-1]
+        return self.world.census_at_rest()

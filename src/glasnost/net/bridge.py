@@ -7,13 +7,11 @@ host of the program it serves.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import struct
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import cast
 
-from glasnost.net.sockets import adopt
+from glasnost.net.sockets import adopt, resets_on_close
 from glasnost.net.tls import TlsTransport
 from glasnost.net.websocket import WsTransport
 
@@ -21,9 +19,6 @@ from glasnost.net.websocket import WsTransport
 Stream = TlsTransport | socket.socket
 #: What can be joined here.
 Joinable = Stream | WsTransport
-
-#: SO_LINGER with no time at all: closing resets.
-_RESET: Final = struct.pack("ii", 1, 0)
 
 
 def dispose(stream: Joinable) -> None:
@@ -65,7 +60,7 @@ class _Side(asyncio.Protocol):
             if self.other.error is not None:
                 self.cut()
             else:
-                self.transport.close()
+                self.finish()
 
     def catch_up(self) -> None:
         """Give the other side what came before it was there."""
@@ -94,9 +89,8 @@ class _Side(asyncio.Protocol):
         if other.transport is None or other.lost:
             return
         if other._eof:
-            other.transport.close()
-            if self.transport is not None:
-                self.transport.close()
+            other.finish()
+            self.finish()
         elif not other.transport.is_closing():
             other.transport.write_eof()
 
@@ -115,16 +109,23 @@ class _Side(asyncio.Protocol):
             if exc is not None:
                 self.other.cut()
             else:
-                self.other.transport.close()
+                self.other.finish()
         elif self.other.lost and not self._ended.done():
             self._ended.set_result(None)
+
+    def finish(self) -> None:
+        """Close properly, behind what is still unsent; not what is being cut."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if isinstance(self.stream, socket.socket):
+            resets_on_close(self.stream, False)
+        self.transport.close()
 
     def cut(self) -> None:
         """End so that the peer sees a cut, never a proper end: TLS without its last word, TCP
         with a reset. A unix socket has no such thing."""
-        if isinstance(self.stream, socket.socket) and self.stream.family != socket.AF_UNIX:
-            with contextlib.suppress(OSError):  # it is gone already
-                self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if isinstance(self.stream, socket.socket):
+            resets_on_close(self.stream)
         if self.transport is not None:
             self.transport.abort()
         else:
@@ -149,6 +150,7 @@ async def bridge(one: Joinable, two: Joinable) -> Copied:
 
 async def _attach(side: _Side) -> None:
     if isinstance(side.stream, socket.socket):
+        resets_on_close(side.stream)
         await adopt(side.stream, side)
     else:
         side.stream.attach(side)

@@ -12,14 +12,12 @@ got for everything.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import struct
 from dataclasses import dataclass
 from typing import Final, cast
 
 from glasnost.net.buffers import Buffers
-from glasnost.net.sockets import keep_alive, tune
+from glasnost.net.sockets import keep_alive, resets_on_close, tune
 
 #: Seconds without a byte in either direction, after which a stream is cut. Dead peers are noticed
 #: by keep-alive in minutes; this ends what is alive and forgotten, and a session left open over
@@ -149,13 +147,14 @@ class _Side(asyncio.BufferedProtocol):
             self._relay.cut(f"{self.name}: {error.strerror}")
             return
         if self.ended and self.other.transport is not None:
+            for side in (self, self.other):
+                resets_on_close(side.sock, False)
             self.transport.close()
             self.other.transport.close()
 
     def reset(self) -> None:
         """Close at once, and let the peer see that it was a cut."""
-        with contextlib.suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        resets_on_close(self.sock)
         if self.transport is not None:
             self.transport.abort()
         elif not self.opening:  # or `connection_made` comes here again
@@ -222,6 +221,7 @@ class Relay:
         if self.is_cut:
             return
         keep_alive(tune(side.sock), KEEP_ALIVE)
+        resets_on_close(side.sock)
         side.opening = True
         await self._loop.connect_accepted_socket(lambda: side, side.sock)
 

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -61,6 +62,16 @@ def closed_on_error(sock: socket.socket) -> Iterator[None]:
     except BaseException:
         sock.close()
         raise
+
+
+def resets_on_close(sock: socket.socket, resets: bool = True) -> None:
+    """Whether closing tells the peer that it was cut, not that this was all. Who copies between
+    two others sets it from the beginning until both have properly ended: then the kernel says so
+    for a process that is killed. A unix socket has no such thing."""
+    if sock.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):  # it is gone already
+            linger = struct.pack("ii", resets, 0)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
 async def connect_tcp(host: str, port: int, source: str | None = None) -> socket.socket:

@@ -65,6 +65,19 @@ class Traffic:
         enough = self.report().whole + count
         return lambda: self.report().whole >= enough
 
+    def in_a_row(self, count: int) -> Callable[[], bool]:
+        """A condition: so many more transfers are whole, and none of them failed meanwhile."""
+        since = self.report()
+
+        def whole() -> bool:
+            nonlocal since
+            now = self.report()
+            if now.failed != since.failed:
+                since = now
+            return now.whole >= since.whole + count
+
+        return whole
+
     def _read(self) -> Report:
         assert self._process.stdout is not None
         return msgspec.json.decode(self._process.stdout.readline(), type=Report)

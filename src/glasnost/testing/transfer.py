@@ -52,6 +52,8 @@ async def go_round(
     until_end: bool = False,
 ) -> None:
     """The client's side: one round, checked; ``until_end`` makes it the last."""
+    # What has ended it meanwhile is said here; to write would be a RuntimeError of uvloop's.
+    await writer.drain()
     writer.write(_HEAD.pack(UNTIL_END if until_end else size))
     own = random.randbytes(size)
     writer.write(own)

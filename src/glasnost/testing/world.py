@@ -31,6 +31,8 @@ from glasnost.testing.traffic import Traffic
 PUBLIC = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 #: Seconds within which daemons and services must be up on a machine that does other things too.
 PATIENCE = 60.0
+#: So many looks in which nothing changes are rest.
+AT_REST = 10
 
 
 class WorldError(GlasnostError):
@@ -146,6 +148,18 @@ class World:
     def census(self) -> Census:
         """What the pool holds at this moment."""
         return take_census(self.processes, {name: self._run(name) for name in self._homes()})
+
+    def census_at_rest(self) -> Census:
+        """What the pool holds when nothing changes any more."""
+        seen: list[Census] = []
+
+        def at_rest() -> bool:
+            seen.append(self.census())
+            held = [(one.descriptors, one.tasks, one.files) for one in seen[-AT_REST:]]
+            return len(held) == AT_REST and all(one == held[0] for one in held)
+
+        self.wait_for("a pool at rest", at_rest)
+        return seen[-1]
 
     def wait_until_nothing_grew(self, before: Census) -> None:
         """Wait until no process holds more than it did; `WorldError` says what went on growing."""

@@ -4,9 +4,10 @@ run here, 130 after Ctrl-C."""
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 from typing import TYPE_CHECKING
+
+from glasnost.testing import interrupt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,29 +17,15 @@ if TYPE_CHECKING:
 CANNOT_RUN_HERE = 3
 #: A log is as wide as its lines.
 LOG_WIDTH = 150
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    # Ctrl-C, and a terminal that is closed, end it in order.
-    for number in SIGNALS:
-        signal.signal(number, _interrupt)
+    interrupt.listen()
     try:
         return _demo()
     except KeyboardInterrupt:
         print("\ninterrupted; everything was taken down", file=sys.stderr)
         return 130
-
-
-def _interrupt(*_: object) -> None:
-    _deafen()
-    raise KeyboardInterrupt
-
-
-def _deafen() -> None:
-    """From here on everything is taken down, which a signal must not interrupt."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _demo() -> int:
@@ -72,7 +59,7 @@ def _run(lab: Lab, console: Console) -> int:
     hosts = cases.build(lab)
     show.internet(console, lab)
     with World(lab) as world, contextlib.ExitStack() as before_leaving:
-        before_leaving.callback(_deafen)
+        before_leaving.callback(interrupt.deafen)
         with console.status("starting the daemons, each a process on its host"):
             cases.populate(world, hosts)
         outcomes = []
