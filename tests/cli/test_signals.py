@@ -45,7 +45,7 @@ def test_up_can_be_stopped_while_it_starts(fresh: Shell, after: float) -> None:
 
 def test_what_waits_for_an_agent_can_be_stopped(fresh: Shell) -> None:
     process = fresh.popen("broker")
-    time.sleep(0.8)  # it waits for 15 s
+    time.sleep(0.8)  # it waits for a minute
     assert Running(process, []).interrupt() == 130
 
 

@@ -25,7 +25,7 @@ SOAK = [sys.executable, "-m", "glasnost.testing.soak"]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_short_soak_is_passed() -> None:
     arguments = ["--minutes", "0.4", "--hosts", "8", "--seed", "1"]
     done = subprocess.run([*SOAK, *arguments], capture_output=True, text=True)

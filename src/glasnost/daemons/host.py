@@ -36,8 +36,9 @@ from glasnost.trust.records import Verifier
 
 #: How often the authority looks where the directories are now, seconds.
 LOOK_EVERY = 10.0
-#: How long a daemon waits for its host's agent to come up, seconds.
-AGENT_WAIT = 15.0
+#: How long a daemon waits for its host's agent to come up, seconds: on a host that boots, all start
+#: at once, and what ends then may be started by nobody.
+AGENT_WAIT = 60.0
 
 #: The roles of one process, by name.
 Role = Agent | Broker | DirectoryServer | Authority

@@ -42,11 +42,12 @@ class WorldError(GlasnostError):
 class World:
     """A lab with a pool in it. ``with World(lab) as world: ...``
 
-    ``settings`` are lines of TOML that stand in every host's settings.
+    ``settings`` are lines of TOML that stand in every host's settings; ``patience`` is how many
+    seconds `wait_for` waits.
     """
 
-    def __init__(self, lab: Lab, settings: str = "") -> None:
-        self.lab = lab
+    def __init__(self, lab: Lab, settings: str = "", patience: float = PATIENCE) -> None:
+        self.lab, self.patience = lab, patience
         self.settings = settings
         self.folder = Path(tempfile.mkdtemp(prefix="gn-"))
         self.processes: dict[tuple[str, str], subprocess.Popen[str]] = {}
@@ -171,14 +172,14 @@ class World:
 
     def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
         """Wait until something holds; `WorldError` says what never did."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while not condition():
             for (host, label), process in self.processes.items():
                 if process.poll() is not None:
                     log = (self.folder / host / f"{label}.log").read_text()
                     raise WorldError(f"{what}: {label} on {host} has ended\n{log}")
             if time.monotonic() > deadline:
-                raise WorldError(f"{what}: not within {PATIENCE:.0f} s")
+                raise WorldError(f"{what}: not within {self.patience:.0f} s")
             time.sleep(0.05)
 
     def wait_for_agents(self, hosts: Iterable[Host]) -> None:

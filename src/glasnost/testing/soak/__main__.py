@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CANNOT_RUN_HERE = 3
 #: A log is as wide as its lines.
 LOG_WIDTH = 120
+#: Seconds for twenty hosts to come up, or to come to rest, on a machine that does other things too.
+PATIENCE = 300.0
 
 
 def main() -> int:
@@ -75,7 +77,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     seconds = arguments.minutes * 60
     with (
         Lab() as lab,
-        World(lab) as world,
+        World(lab, patience=PATIENCE) as world,
         console.status("starting the daemons, each a process on its host") as status,
         contextlib.ExitStack() as before_leaving,
     ):

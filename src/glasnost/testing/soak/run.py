@@ -51,10 +51,10 @@ class Progress:
 
     elapsed: float
     event: str
-    whole: int
-    failed: int
-    faults: int
-    broken: Sequence[object]
+    whole: int = 0
+    failed: int = 0
+    faults: int = 0
+    broken: int = 0
 
 
 Tell = Callable[[Progress], None]
@@ -64,16 +64,14 @@ def soak(pool: Pool, seed: int, seconds: float, tell: Tell) -> Outcome:
     """Warm up, bring trouble for so long, mend everything, and judge."""
     outcome = Outcome(seed, seconds)
     populate(pool)
-    warm = _loads(pool, seed)
-    for load in warm:
-        pool.world.wait_for("warm clients", load.more(WARM))
-    _stop(warm, outcome)
+    tell(Progress(0, "the pool is up, and warms up"))
+    _stop(_warm_loads(pool, seed), outcome)
     before = pool.world.census_at_rest()
-    loads = _loads(pool, seed + 1)
-    for load in loads:
-        pool.world.wait_for("warm clients", load.more(WARM))
+    loads = _warm_loads(pool, seed + 1)
     at_work = pool.world.census()
+    tell(Progress(0, "trouble begins"))
     _break_and_mend(pool, loads, outcome, tell)
+    tell(Progress(seconds, "all is mended, and comes to rest"))
     _calm(pool, loads, outcome)
     worked = pool.world.census()
     _stop(loads, outcome)
@@ -85,8 +83,9 @@ def soak(pool: Pool, seed: int, seconds: float, tell: Tell) -> Outcome:
     return outcome
 
 
-def _loads(pool: Pool, seed: int) -> list[Traffic]:
-    return [
+def _warm_loads(pool: Pool, seed: int) -> list[Traffic]:
+    """Clients at work, each of which has made every kind of connection."""
+    loads = [
         pool.world.load(
             host,
             names=pool.names,
@@ -98,6 +97,9 @@ def _loads(pool: Pool, seed: int) -> list[Traffic]:
         )
         for number, host in enumerate(pool.clients)
     ]
+    for load in loads:
+        pool.world.wait_for("warm clients", load.more(WARM))
+    return loads
 
 
 def _break_and_mend(pool: Pool, loads: Sequence[Traffic], outcome: Outcome, tell: Tell) -> None:
@@ -121,7 +123,7 @@ def _progress(elapsed: float, event: str, loads: Sequence[Traffic], troubles: Tr
         sum(one.whole for one in reports),
         sum(sum(one.failed.values()) for one in reports),
         sum(len(one.faults) for one in reports),
-        tuple(troubles.now),
+        len(troubles.now),
     )
 
 

@@ -26,7 +26,7 @@ class Show:
         line = (
             f"{_clock(progress.elapsed)} of {_clock(self._seconds)}: {progress.whole} transfers "
             f"whole, {progress.failed} failed by name, {progress.faults} faults; "
-            f"{len(progress.broken)} broken now"
+            f"{progress.broken} broken now"
         )
         if self._console.is_terminal:
             self._status.update(line)

@@ -87,19 +87,25 @@ class Troubles:
         self._coming = list(drawn)
         self._hosts = {host.name: host for host in pool.hosts}
         self._nodes = {node.name: node for node in (*pool.hosts, *pool.sites)}
-        self.now: list[Trouble] = []
+        self.now: dict[Trouble, float] = {}  # until when
         self.kinds: Counter[str] = Counter()
 
     def step(self, elapsed: float) -> Iterator[str]:
-        """Do what is due; a sentence for each thing done."""
-        for trouble in [one for one in self.now if one.at + one.lasting <= elapsed]:
-            self.now.remove(trouble)
-            self._mend(trouble)
-            yield f"mended: {trouble}"
+        """Do what is due; a sentence for each thing done. On a busy machine all comes later, and
+        still a place has one trouble at a time, and has it for as long as was drawn."""
+        for trouble, until in list(self.now.items()):
+            if until <= elapsed:
+                del self.now[trouble]
+                self._mend(trouble)
+                yield f"mended: {trouble}"
+        broken = {trouble.place for trouble in self.now}
         while self._coming and self._coming[0].at <= elapsed:
+            if self._coming[0].place in broken:
+                break
             trouble = self._coming.pop(0)
             self._bring(trouble)
-            self.now.append(trouble)
+            self.now[trouble] = elapsed + trouble.lasting
+            broken.add(trouble.place)
             self.kinds[f"{trouble.what} {' and '.join(trouble.parts)}".strip()] += 1
             yield f"{trouble}, for {trouble.lasting:.1f} s"
 
@@ -107,7 +113,7 @@ class Troubles:
         """Nothing is broken any more, and nothing will be."""
         self._coming.clear()
         while self.now:
-            self._mend(self.now.pop())
+            self._mend(self.now.popitem()[0])
 
     def _bring(self, trouble: Trouble) -> None:
         world, place = self._pool.world, trouble.place
