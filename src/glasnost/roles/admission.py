@@ -42,7 +42,7 @@ class Handshakes:
 
     def take(self, incoming: Incoming) -> None:
         """Let this caller in, or refuse it; its socket is ours from here on."""
-        source = _host(incoming.peer)
+        source = source_of(incoming.peer)
         if len(self._tasks) >= self._most:
             refuse(
                 incoming.sock,
@@ -106,6 +106,6 @@ async def let_in(
     return None if channel.closed else channel
 
 
-def _host(peer: str) -> str:
-    """The address without its port; nothing where there is none."""
+def source_of(peer: str) -> str:
+    """The address of `Incoming.peer` without its port; nothing where there is none."""
     return peer.rpartition(":")[0]

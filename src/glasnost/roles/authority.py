@@ -38,9 +38,10 @@ from glasnost.net.dialogue import (
     receive_in_clear,
     send_in_clear,
 )
-from glasnost.net.exact import peek, refuse
+from glasnost.net.exact import peek
 from glasnost.net.port import Incoming
 from glasnost.roles import authority_state
+from glasnost.roles.admission import Handshakes
 from glasnost.roles.authority_state import create_token
 from glasnost.roles.enrol import MAX_CLEAR, MAX_FRAME
 from glasnost.roles.enrol import TIMEOUT as DIALOGUE_TIMEOUT
@@ -56,6 +57,9 @@ log = logging.getLogger("glasnost.authority")
 
 #: Dialogues at once: each costs two signatures and a sync of the disk, some milliseconds.
 MAX_DIALOGUES: Final = 32
+#: Of these, those with one address: who says nothing keeps its place for half a minute, and must
+#: not keep everybody else from joining and renewing.
+DIALOGUES_PER_SOURCE: Final = 8
 
 
 class Authority(Registrar):
@@ -71,7 +75,7 @@ class Authority(Registrar):
         super().__init__(state_dir, directories, node_lifetime, clock)
         self._codec = Codec(AUTHORITY)
         self._credentials = self._new_credentials()
-        self._dialogues: set[asyncio.Task[None]] = set()
+        self._dialogues = Handshakes(self._serve, MAX_DIALOGUES, DIALOGUES_PER_SOURCE)
         self._refused: Counter[str] = Counter()
         self._issued = {"enrolled": 0, "renewed": 0}
 
@@ -97,28 +101,11 @@ class Authority(Registrar):
 
     def take(self, incoming: Incoming) -> None:
         """Serve this connection; its socket is ours from here on."""
-        if len(self._dialogues) >= MAX_DIALOGUES:
-            refuse(
-                incoming.sock,
-                "busy",
-                "the authority is busy: try again in some seconds",
-                incoming.peer,
-            )
-            return
-        task = asyncio.get_running_loop().create_task(self._serve(incoming))
-        self._dialogues.add(task)
-        task.add_done_callback(lambda done: self._ended(done, incoming))
+        self._dialogues.take(incoming)
 
     async def close(self) -> None:
         """End every dialogue."""
-        for task in self._dialogues:
-            task.cancel()
-        await asyncio.gather(*self._dialogues, return_exceptions=True)
-
-    def _ended(self, task: asyncio.Task[None], incoming: Incoming) -> None:
-        self._dialogues.discard(task)
-        if task.cancelled():  # perhaps before its first step
-            incoming.sock.close()
+        await self._dialogues.close()
 
     async def _serve(self, incoming: Incoming) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
@@ -17,6 +17,7 @@ from glasnost.net.port import Incoming
 from glasnost.net.sentences import sentence
 from glasnost.net.sockets import tune
 from glasnost.net.tls import secure
+from glasnost.roles.admission import source_of
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.registration import Registration, turn_away
 from glasnost.trust.identity import Identity, identity_of
@@ -26,6 +27,8 @@ log = logging.getLogger("glasnost.server")
 #: Callers that one service lets in at a time: a TLS handshake costs 2 ms of CPU and lasts at most
 #: its own timeout.
 MAX_HANDSHAKES = 512
+#: Of these, those from one address: others find a place whatever one of them does.
+PER_SOURCE = MAX_HANDSHAKES // 2
 
 #: Owns a caller's stream; ``identity`` is who it is (None: a plain service asks nobody).
 StreamHandler = Callable[[Stream, Identity | None], Awaitable[None]]
@@ -47,7 +50,8 @@ class Server:
         self._on_close = on_close
         self._tasks: set[asyncio.Task[None]] = set()
         # Callers that no handler has yet, most of them shaking hands.
-        self._entering: dict[asyncio.Task[None], socket.socket] = {}
+        self._entering: dict[asyncio.Task[None], Incoming] = {}
+        self._sources: Counter[str] = Counter()
         self._closed = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -99,15 +103,21 @@ class Server:
             why = f"{MAX_HANDSHAKES} callers are shaking hands already"
             turn_away(self._offer, incoming, "busy", why)
             return
+        source = source_of(incoming.peer)
+        if source and self._sources[source] >= PER_SOURCE:
+            why = f"{PER_SOURCE} callers from {source} are shaking hands already"
+            turn_away(self._offer, incoming, "busy", why)
+            return
+        self._sources[source] += 1
         task = asyncio.get_running_loop().create_task(self._serve(incoming))
         self._tasks.add(task)
-        self._entering[task] = incoming.sock
+        self._entering[task] = incoming
         task.add_done_callback(self._served)
 
     def _served(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if (sock := self._entering.pop(task, None)) is not None:
-            sock.close()  # it was cancelled before its first step
+        if task in self._entering:
+            self._entered(task).sock.close()  # it was cancelled before its first step
         error = None if task.cancelled() else task.exception()
         if isinstance(error, (GlasnostError, OSError, EOFError)):  # a caller that went away
             log.info("%s: a caller was lost: %s", self._offer.name, printable(sentence(error)))
@@ -124,8 +134,17 @@ class Server:
         finally:
             task = asyncio.current_task()
             assert task is not None
-            del self._entering[task]
+            self._entered(task)
         await self._handler(stream, identity)
+
+    def _entered(self, task: asyncio.Task[None]) -> Incoming:
+        """This caller is in, or will never be."""
+        incoming = self._entering.pop(task)
+        source = source_of(incoming.peer)
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
+        return incoming
 
     async def _let_in(self, incoming: Incoming) -> tuple[Stream, Identity | None]:
         if self._offer.protection == "plain":
