@@ -38,7 +38,9 @@ _INDENT: Final = " " * len("00:00:00 ~ ")
 )
 @common.as_json
 def watch(glob: str, selectors: tuple[tuple[Term, ...], ...], json: bool) -> int:
-    """Show the names that match GLOB (of `service.node`), then what changes, until Ctrl-C.
+    """Show the names that match GLOB, then what changes.
+
+    GLOB is of `service.node`; it goes on until Ctrl-C.
 
     \b
       = is there    + appeared    ~ changed    - is gone
