@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from glasnost.core.address import Address
+from glasnost.core.address import Address, Route
+from glasnost.core.routes import Vantage
 from glasnost.core.wire import messages as m
 from glasnost.errors import SettingsError, Unavailable, UnknownName
 from glasnost.net import sockets
@@ -295,6 +296,34 @@ def test_a_brokers_own_text_cannot_spoil_what_this_host_publishes(tmp_path: Path
         assert list(map(str, brokers.doors())) == [
             "public/ip4:192.0.2.2:9/service:broker/ccb:node7"
         ], "and nobody is his own broker"
+        await brokers.close()
+        await agent.close()
+
+    with nothing_left_open():
+        asyncio.run(run())
+
+
+def test_brokers_that_are_registered_with_each_other_do_not_lead_round_in_circles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The routes of another broker through our own door, or through the contact that we have there,
+    are for nobody; those through a third host are."""
+
+    async def run() -> None:
+        agent = Agent(NodeIdentity(settle(tmp_path)), settings(), tmp_path / "run")
+        here = Vantage(returns=(Route.parse("public/ip4:192.0.2.7:9"),))
+        monkeypatch.setattr(agent, "vantage", lambda: here)
+        brokers = Brokers(agent)
+        good = (
+            "public/ip4:192.0.2.2:9/service:broker",
+            "public/ip4:192.0.2.3:9/service:broker/ccb:b2/service:broker",
+        )
+        round_about = (
+            "public/ip4:192.0.2.7:9/service:broker/ccb:b2/service:broker",
+            "public/ip4:192.0.2.2:9/service:broker/ccb:node7/service:broker/ccb:b2/service:broker",
+        )
+        await brokers.look(Listed({broker("b2"): ",".join((*good, *round_about))}))  # type: ignore[arg-type]
+        assert list(map(str, brokers.doors())) == [f"{route}/ccb:node7" for route in good]
         await brokers.close()
         await agent.close()
 

@@ -7,7 +7,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glasnost.core.address import Address, Route, Stage
@@ -95,8 +95,9 @@ class Brokers:
     def _behind(self, broker: Address, given: str | None) -> list[Route]:
         # An older broker knows a node only.
         contact = self._agent.node if given == self._agent.node else self._contact
+        own = {route.stages[0] for route in self._agent.vantage().returns}
         found = []
-        for route in [one for one in broker if not one.network.startswith("host.")][:MAX_DOORS]:
+        for route in [one for one in broker if _leads_on(one, own, contact)][:MAX_DOORS]:
             try:
                 found.append(route.then(Stage.ccb(contact)))
             except AddressError as error:  # it, or our contact, is as long as it may be
@@ -161,6 +162,13 @@ class Brokers:
         if path is None:
             raise Unavailable(f"there is no path to {broker}")
         return await walk(path, self._agent.dialling.means(), relay=token)
+
+
+def _leads_on(route: Route, own: Container[Stage], contact: str) -> bool:
+    """Whether a route to a broker is one for others. Two brokers whose hosts are registered with
+    each other lead through each other: who could walk through us need not walk on."""
+    through_us = route.stages[0] in own or Stage.ccb(contact) in route.stages
+    return not route.network.startswith("host.") and not through_us
 
 
 def _weight(node: str, broker: str) -> bytes:
