@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from benchmarks.figures import ROUNDS, Figure, process
 from glasnost.core.address import Landing, Route, Stage
 from glasnost.core.routes import Endpoint, Verdict, can_reach, reach_matrix
-from glasnost.stages import TRAITS
+from glasnost.stages import traits
 
 ENDPOINTS = 10_000
 SHAPES = 200
@@ -64,7 +64,7 @@ def run(pipe: Connection, count: int) -> None:
     sources, targets = side(count, 1), side(count, 2)
     inputs = _peak()
     begun = time.perf_counter()
-    matrix = reach_matrix(sources, targets, kinds=TRAITS)
+    matrix = reach_matrix(sources, targets, kinds=traits())
     counts = matrix.counts()
     taken = time.perf_counter() - begun
     peak = _peak()
@@ -73,7 +73,7 @@ def run(pipe: Connection, count: int) -> None:
     chosen = random.Random(1)
     pairs = [(chosen.randrange(count), chosen.randrange(count)) for _ in range(SAMPLE)]
     begun = time.perf_counter()
-    said = [can_reach(sources[one], targets[other], kinds=TRAITS) for one, other in pairs]
+    said = [can_reach(sources[one], targets[other], kinds=traits()) for one, other in pairs]
     each = (time.perf_counter() - begun) / SAMPLE
     assert said == [matrix.verdict(one, other) for one, other in pairs]
     pipe.send(Measured(taken * 1e3, each * count * count * 1e3, peak, inputs))

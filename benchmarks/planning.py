@@ -14,7 +14,7 @@ from collections.abc import Callable
 from benchmarks.figures import ROUNDS, Figure
 from glasnost.core.address import Address, Landing, Route, parse_reach
 from glasnost.core.routes import NOTHING, Exit, History, Outcome, Plan, Target, Vantage, plan
-from glasnost.stages import TRAITS
+from glasnost.stages import traits
 
 COUNT = 2_000
 
@@ -62,7 +62,7 @@ def measure() -> list[Figure]:
 
 
 def _plan(target: Target, history: History = NOTHING) -> Plan:
-    return plan(HERE, target, history=history, now=1.0, kinds=TRAITS)
+    return plan(HERE, target, history=history, now=1.0, kinds=traits())
 
 
 def _with(history: History) -> Callable[[Target], object]:

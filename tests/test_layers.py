@@ -100,6 +100,8 @@ OPENERS = {
 STAGES_SHARE = {
     "glasnost.stages": "the table of built-in kinds",
     "glasnost.stages.base": "the interface that every kind has",
+    "glasnost.stages.guard": "what stands around the kinds of others",
+    "glasnost.stages.outside": "the kinds of others",
     "glasnost.stages.shared": "what the paths of one connect share, whatever their kinds",
 }
 

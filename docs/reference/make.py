@@ -23,7 +23,7 @@ import glasnost.settings
 from glasnost.cli.address_forms import FORMS
 from glasnost.cli.app import COMMANDS
 from glasnost.core.address.kinds import KNOWN
-from glasnost.stages import TRAITS
+from glasnost.stages import KINDS
 
 HERE = Path(__file__).resolve().parent
 MADE = "<!-- Made by docs/reference/make.py: change the code, then run that. -->"
@@ -201,7 +201,7 @@ def _kinds() -> str:
     for kind, known in KNOWN.items():
         arguments = "; ".join(field.expected for field in known.arguments) or "no arguments"
         options = ", ".join(f"`{key}`" for key in known.options)
-        here = "yes" if kind in TRAITS else "no"
+        here = "yes" if kind in KINDS else "no"
         rows.append(f"| `{kind}`: {arguments} | {known.does} | {options} | {here} |")
     return "\n".join(rows)
 

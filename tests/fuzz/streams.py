@@ -35,7 +35,7 @@ from glasnost.net.exact import read_answer
 from glasnost.net.fdpass import MAX_PACKET, receive_packet
 from glasnost.net.port import Incoming, SharedPort
 from glasnost.net.tls import TlsTransport
-from glasnost.stages import TRAITS
+from glasnost.stages import traits
 from glasnost.trust.identity import Identity
 from tests.core.protocols.directory_records import record
 from tests.fuzz.parser import Parser, chunks, mutated, remade
@@ -263,7 +263,7 @@ def _next_descriptor() -> int:
 
 @functools.cache
 def _directory() -> Directory:
-    directory = Directory(DOMAIN, kinds=TRAITS)
+    directory = Directory(DOMAIN, kinds=traits())
     for node in ("node7", "node8"):
         directory.table.keep(record(f"web.{node}"), 0.0, 1e12)
     return directory

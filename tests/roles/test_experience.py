@@ -15,7 +15,7 @@ from glasnost.core.routes import Exit, Outcome, Policy, Target, Vantage, plan
 from glasnost.errors import ConnectFailed
 from glasnost.roles.dialler import Connected, as_socket, connect
 from glasnost.roles.experience import DELAYS, Experience
-from glasnost.stages import TRAITS, Means
+from glasnost.stages import Means, traits
 
 HERE = Vantage((Exit(Landing("ip4", "lab")),))
 
@@ -82,7 +82,7 @@ async def test_failing_everywhere_is_remembered_too() -> None:
     target = to(closed_port())
     with pytest.raises(ConnectFailed):
         await dial(target, known)
-    (path,) = plan(HERE, target, kinds=TRAITS).candidates
+    (path,) = plan(HERE, target, kinds=traits()).candidates
     assert known.history.seen(path, known.now()).failures == 1
 
 
@@ -100,7 +100,7 @@ async def test_who_was_overtaken_is_remembered_as_slow() -> None:
             return sock
 
         won = await dial(target, known, finish=finish, delay=0.02)
-        one, other = plan(HERE, target, kinds=TRAITS).candidates
+        one, other = plan(HERE, target, kinds=traits()).candidates
         seen = [known.history.seen(path, known.now()) for path in (one, other)]
     assert won.path.route_number == 2
     assert seen[0].latency is not None and seen[1].latency is not None
@@ -115,7 +115,7 @@ async def test_who_began_after_the_winner_is_not_judged() -> None:
     with listener() as quick, listener() as spare:
         target = to(quick.getsockname()[1], spare.getsockname()[1])
         await dial(target, known)
-        _, other = plan(HERE, target, kinds=TRAITS).candidates
+        _, other = plan(HERE, target, kinds=traits()).candidates
     assert known.history.seen(other, known.now()).latency is None
 
 
@@ -134,7 +134,7 @@ async def test_the_policy_decides_the_order() -> None:
 
 def test_the_next_attempt_waits_twice_as_long_as_this_one_took() -> None:
     known = Experience(clock=lambda: 5.0)
-    (path,) = plan(HERE, to(1), kinds=TRAITS).candidates
+    (path,) = plan(HERE, to(1), kinds=traits()).candidates
     assert known.delay(path, 0.25) == 0.25
     for seconds, delay in ((0.2, 0.4), (0.001, DELAYS[0]), (9.0, DELAYS[1])):
         fresh = Experience(clock=lambda: 5.0)

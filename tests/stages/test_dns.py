@@ -13,7 +13,7 @@ from glasnost.core.address import Address, Landing, Route
 from glasnost.core.routes import Exit, Path, Target, Vantage, plan
 from glasnost.errors import StageFailed
 from glasnost.net.sockets import MAX_ADDRESSES
-from glasnost.stages import TRAITS, Means
+from glasnost.stages import Means, traits
 from glasnost.stages.walk import walk
 from tests.stages.crossing import play
 
@@ -60,7 +60,7 @@ def test_the_exits_protocol_says_which_addresses_are_asked_for(
 
 def test_planning_races_both_protocols() -> None:
     here = Vantage((Exit(Landing("ip4", "public")), Exit(Landing("ip6", "public"))))
-    found = plan(here, Target(Address.parse("public/dns:db.example.org:5432")), kinds=TRAITS)
+    found = plan(here, Target(Address.parse("public/dns:db.example.org:5432")), kinds=traits())
     assert [path.exit.lands.protocol for path in found.candidates] == ["ip6", "ip4"]
 
 

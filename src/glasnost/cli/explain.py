@@ -20,7 +20,7 @@ from glasnost.errors import AddressError, GlasnostError, SettingsError, UnknownN
 from glasnost.node import Node
 from glasnost.roles.dialler import target_of
 from glasnost.settings import home_directory, load_settings
-from glasnost.stages import TRAITS
+from glasnost.stages import traits
 
 
 class _Explained(NamedTuple):
@@ -89,7 +89,7 @@ async def _between(source: str, target: str) -> _Explained:
     async with Node() as node:
         one, other = await _record(node, source), await _record(node, target)
     vantage = vantage_of(Endpoint.of_record(one))
-    found = plan(vantage, target_of(other), Policy(meet=True), kinds=TRAITS)
+    found = plan(vantage, target_of(other), Policy(meet=True), kinds=traits())
     return _Explained(f"{one.name}, to {other.name}", vantage, found, by_record=True)
 
 
@@ -115,7 +115,7 @@ def _on_paper(file: BinaryIO, address: str, reach: str | None, no_relay: bool) -
     except AddressError as error:
         raise click.UsageError(f"--reach: {error}") from None
     policy = load_settings(home_directory()).policy()
-    found = plan(vantage, Target(routes, landings, relay=not no_relay), policy, kinds=TRAITS)
+    found = plan(vantage, Target(routes, landings, relay=not no_relay), policy, kinds=traits())
     return _Explained("there", vantage, found)
 
 

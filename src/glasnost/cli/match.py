@@ -18,7 +18,7 @@ from glasnost.core.routes.report import Broken, Party, Report, classes, describe
 from glasnost.core.wire.messages import Query, Record
 from glasnost.errors import AddressError
 from glasnost.node import Node
-from glasnost.stages import TRAITS
+from glasnost.stages import traits
 
 #: Columns of the matrix, so that it fits a terminal, and its rows; --json has all.
 COLUMNS, ROWS = 12, 40
@@ -71,8 +71,8 @@ def match(
             return
     parties = [_party(letter, side) for letter, side in zip("ST", sides, strict=False)]
     sources, targets = parties[0], parties[-1]
-    forth = Report(sources, targets, TRAITS)
-    back = Report(targets, sources, TRAITS) if len(parties) == 2 else None
+    forth = Report(sources, targets, traits())
+    back = Report(targets, sources, traits()) if len(parties) == 2 else None
     if json:
         say_json(_as_dict(forth, back, limit))
     else:

@@ -18,7 +18,7 @@ from glasnost.core.address.draw import dot, draw
 from glasnost.core.address.kinds import KNOWN
 from glasnost.core.routes.usable import why_unusable
 from glasnost.errors import Unavailable
-from glasnost.stages import TRAITS
+from glasnost.stages import crosses, traits
 
 _text = click.argument("text", metavar="ADDRESS")
 _form = click.option(
@@ -114,7 +114,7 @@ def _given(text: str) -> str:
 
 
 def _explained(one: Route, number: int) -> dict[str, Any]:
-    reason = why_unusable(one.stages, TRAITS)
+    reason = why_unusable(one.stages, traits())
     return {
         "number": number,
         "route": str(one),
@@ -129,7 +129,7 @@ def _explained(one: Route, number: int) -> dict[str, Any]:
                 "args": stage.args,
                 "options": dict(stage.options),
                 "carried": stage.carried,
-                "crossed_here": stage.kind in TRAITS and not stage.overfull,
+                "crossed_here": crosses(stage.kind) and not stage.overfull,
                 "does": _does(stage),
             }
             for stage in one.stages
@@ -141,7 +141,7 @@ def _paragraph(one: Route, number: int) -> str:
     landings = " or ".join(map(str, one.landings())) or "no landing that is known here"
     rows = [[f"  {n}", str(stage), _does(stage)] for n, stage in enumerate(one.stages, 1)]
     _, *lines = table(["", "", ""], rows).splitlines()
-    reason = why_unusable(one.stages, TRAITS)
+    reason = why_unusable(one.stages, traits())
     verdict = "can be crossed here" if reason is None else f"cannot be used here: {reason}"
     return "\n".join([f"route {number}: {one}", f"  begins on {landings}", *lines, f"  {verdict}"])
 
@@ -149,7 +149,9 @@ def _paragraph(one: Route, number: int) -> str:
 def _does(stage: Stage) -> str:
     if stage.overfull:
         return f"has more arguments than a {stage.kind} stage; kept as it is"
-    return KNOWN[stage.kind].does if stage.kind in KNOWN else "of no kind known here; kept as it is"
+    if stage.kind in KNOWN:
+        return KNOWN[stage.kind].does
+    return "a plugin's" if crosses(stage.kind) else "of no kind known here; kept as it is"
 
 
 def _graph(address: Address) -> dict[str, Any]:

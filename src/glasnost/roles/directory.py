@@ -50,7 +50,7 @@ from glasnost.net.exact import refuse
 from glasnost.net.port import Incoming
 from glasnost.roles.admission import Handshakes, let_in
 from glasnost.roles.turns import TakingTurns
-from glasnost.stages import TRAITS
+from glasnost.stages import traits
 from glasnost.store.records import RecordStore
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
@@ -87,7 +87,7 @@ class DirectoryServer:
         self._silence = silence
         self._codec = Codec(DIRECTORY)
         log_id = secrets.token_hex(8)
-        self._core = Directory(credentials.domain, lease=lease, kinds=TRAITS, log=log_id)
+        self._core = Directory(credentials.domain, lease=lease, kinds=traits(), log=log_id)
         self._loop = asyncio.get_running_loop()
         self._turns: TakingTurns[Message | Searching] = TakingTurns(self._serve)
         self._handshakes = Handshakes(self._accept, max_channels)

@@ -22,7 +22,7 @@ from glasnost.core.address.kinds import KNOWN
 from glasnost.core.address.stage import Stage
 from glasnost.core.routes.path import Crossing, Path
 from glasnost.core.routes.traits import Traits
-from glasnost.errors import GlasnostError, TrustError
+from glasnost.errors import GlasnostError, TrustError, Unavailable
 from glasnost.settings import Settings
 from glasnost.stages.shared import SharedChannels
 from glasnost.trust.credentials import Credentials
@@ -94,10 +94,14 @@ class Step:
 
     @property
     def destination(self) -> Stage:
-        """The next origin stage: what a prelude is about."""
+        """The next origin stage: what a prelude is about. Raises `Unavailable` where that is
+        a plugin's."""
         following = range(self.index + 1, len(self.path.route.stages))
         stages = (self.path.stage(index) for index in following)
-        return next(one for one in stages if one.kind in KNOWN and KNOWN[one.kind].protocols)
+        found = (one for one in stages if one.kind in KNOWN and KNOWN[one.kind].protocols)
+        if (origin := next(found, None)) is None:
+            raise Unavailable("no stage behind it says what host it is about")
+        return origin
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -138,7 +142,8 @@ class Kind:
     word or two, for whoever times it; empty: it says by `Step.doing`. ``onward`` is what a proxy
     has: it is given the origin stage that follows, and the stream to the proxy. ``check`` says why
     a stage cannot be crossed with these settings, or None; where no settings are at hand, all
-    that is named in them is taken to exist."""
+    that is named in them is taken to exist. (What is wrong with a stage whatever the settings
+    say, as with arguments of a kind that addresses do not know, is `Traits.check`'s.)"""
 
     traits: Traits
     cross: Callable[[Step, socket.socket | None], Awaitable[socket.socket | None]]

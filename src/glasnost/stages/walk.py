@@ -12,7 +12,7 @@ from glasnost.core.wire.header import Call
 from glasnost.errors import GlasnostError, StageFailed
 from glasnost.net.exact import write_call
 from glasnost.net.sentences import sentence
-from glasnost.stages import KINDS
+from glasnost.stages import kinds
 from glasnost.stages.base import Kind, Means, Step
 
 
@@ -40,7 +40,7 @@ async def walk(
     before: Kind | None = None
     for index in range(_start(path, end), end):
         stage = path.stage(index)
-        kind = KINDS[stage.kind]
+        kind = kinds()[stage.kind]
         reached(index, kind.deed)
         token = relay if called and index == end - 1 else b""
         reopen = functools.partial(walk, path, means, index, reached=reached)
@@ -72,7 +72,7 @@ async def _cross(
 def _start(path: Path, end: int) -> int:
     """Where to begin: at the last reversing stage, which finds the way to its broker itself."""
     stages = path.route.stages[:end]
-    reversing = [i for i, one in enumerate(stages) if KINDS[one.kind].traits.role == "reversing"]
+    reversing = [i for i, one in enumerate(stages) if kinds()[one.kind].traits.ways]
     return reversing[-1] if reversing else path.first
 
 

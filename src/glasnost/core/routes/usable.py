@@ -30,12 +30,10 @@ def why_unusable(stages: tuple[Stage, ...], kinds: Mapping[str, Traits]) -> str 
     place = "start"
     before: Traits | None = None
     for number, stage in enumerate(stages, 1):
-        traits = kinds.get(stage.kind)
-        if traits is None:
-            return _at(number, stage, f'nobody here can cross a "{stage.kind}" stage')
-        reason = _why_not_stage(stage, traits)
+        reason = _why_not_stage(stage, kinds)
         if reason is not None:
             return _at(number, stage, reason)
+        traits = kinds[stage.kind]
         role = traits.role
         allowed, otherwise = _PLACES[place]
         if role not in allowed:
@@ -73,7 +71,11 @@ def protocols_of(route: Route, kinds: Mapping[str, Traits]) -> tuple[str, ...]:
     raise AssertionError("a usable route opens a connection")
 
 
-def _why_not_stage(stage: Stage, traits: Traits) -> str | None:
+def _why_not_stage(stage: Stage, kinds: Mapping[str, Traits]) -> str | None:
+    """Why this stage cannot be crossed wherever it stands, None if it can."""
+    traits = kinds.get(stage.kind)
+    if traits is None:
+        return f'nobody here can cross a "{stage.kind}" stage'
     if stage.overfull:
         return f'it has more arguments than a "{stage.kind}" stage has here'
     if "=" in stage.text:
