@@ -80,9 +80,10 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
     """An environment in which these sockets were passed; ours stand elsewhere than at 3."""
 
     def passing(*socks: socket.socket, **changes: str) -> dict[str, str]:
-        numbers = [os.dup(sock.fileno()) for sock in socks]
-        monkeypatch.setattr(systemd, "_FIRST", min(numbers, default=3))
-        assert numbers == list(range(min(numbers, default=0), min(numbers, default=0) + len(socks)))
+        first = max(map(int, os.listdir("/proc/self/fd"))) + 1  # from here on all are free
+        for number, sock in enumerate(socks, first):
+            os.dup2(sock.fileno(), number)
+        monkeypatch.setattr(systemd, "_FIRST", first)
         names = ":".join("glasnost" for _ in socks)
         told = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(socks))}
         return told | {"LISTEN_FDNAMES": names} | changes
