@@ -98,5 +98,5 @@ def _show_usage(error: click.UsageError) -> None:
 
 
 def _sentence(message: str) -> str:
-    """Click's messages as ours are: without the period."""
-    return message.strip().removesuffix(".")
+    """Click's messages as ours are: on one line, without the period."""
+    return " ".join(message.split()).removesuffix(".")
