@@ -15,6 +15,8 @@ import uvloop
 
 from glasnost.core.wire import header
 from glasnost.net.tls import TlsTransport, secure
+from glasnost.testing.contracts import descriptors as descriptors
+from glasnost.testing.contracts import nothing_left_open as nothing_left_open
 from glasnost.trust.credentials import Credentials
 from tests.trust.pool import DOMAIN, lab, node7, node8
 
@@ -44,16 +46,6 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0)
 
 
-def descriptors() -> int:
-    """How many sockets this process has open. (The event loops open other things when they are
-    first needed.)"""
-    found = 0
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):  # the directory itself
-            found += os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
-    return found
-
-
 @contextlib.contextmanager
 def exhausted(left: int = 0) -> Iterator[None]:
     """This process can have no descriptors any more, but for so many."""
@@ -71,13 +63,6 @@ def exhausted(left: int = 0) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for fd in taken:
             os.close(fd)
-
-
-@contextlib.contextmanager
-def nothing_left_open() -> Iterator[None]:
-    before = descriptors()
-    yield
-    assert descriptors() == before
 
 
 def packet_pair() -> tuple[socket.socket, socket.socket]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from glasnost.settings import Network, Settings
 from glasnost.store.records import MemoryRecords
 from glasnost.trust import checks
 from glasnost.trust.records import Verifier
-from tests.net.pairs import descriptors
+from tests.net.pairs import nothing_left_open as nothing_left_open
 from tests.trust.pool import Node, lab, node7
 
 #: An address that this host says it has: one in a range kept for documentation.
@@ -155,10 +155,3 @@ async def everything(sock: socket.socket) -> bytes:
             while chunk := await loop.sock_recv(sock, 65536):
                 data += chunk
     return data
-
-
-@contextmanager
-def nothing_left_open() -> Iterator[None]:
-    before = descriptors()
-    yield
-    assert descriptors() == before

@@ -5,25 +5,20 @@ Their crossing against proxies that others wrote is in tests/lab/test_proxies.py
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from glasnost.core.address import Stage
+from glasnost.core.address import Route
 from glasnost.errors import ProtocolError, Refused, SettingsError, TrustError
 from glasnost.settings import ProxySetting, Settings
-from glasnost.stages import KINDS, Means, Step
+from glasnost.stages import KINDS, Kind, Means
 from glasnost.stages.http_connect import MAX_HEAD
-from tests.stages.crossing import never, path, play
+from glasnost.testing.contracts import PROMISES, Talk, converse, play
 
 PROXY = "ip4:198.51.100.4:1080"
 LOGIN = Means(settings=Settings(proxies=(ProxySetting(PROXY, "ann", "pass word"),)))
-NONE = Means()
-#: What the far side says first, right behind the proxy's last answer: it is the stream's.
-TAIL = b"SSH-2.0-first"
 
 SOCKS = f"public/{PROXY}/socks5/"
 HTTP = f"public/{PROXY}/http-connect/"
@@ -32,16 +27,6 @@ TO4 = b"\5\1\0\1\xc0\x00\x02\x07\x00\x16"
 GRANTED = b"\5\0\0\1\0\0\0\0\0\0"
 CONNECT = b"CONNECT 192.0.2.7:22 HTTP/1.1\r\nHost: 192.0.2.7:22\r\n\r\n"
 OK = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-@dataclass(frozen=True)
-class Talk:
-    """What we have to say, each with the proxy's answer to it."""
-
-    name: str
-    route: str
-    lines: tuple[tuple[bytes, bytes], ...]
-    means: Means = NONE
 
 
 GOOD = [
@@ -210,18 +195,12 @@ def names(talks: list[Talk]) -> list[str]:
     return [talk.name for talk in talks]
 
 
-@pytest.mark.parametrize("drip", [False, True], ids=["whole", "dripping"])
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
 @pytest.mark.parametrize("talk", GOOD, ids=names(GOOD))
-def test_the_stream_begins_right_behind_the_last_answer(talk: Talk, drip: bool) -> None:
-    *before, (said, answer) = talk.lines
-    talk = replace(talk, lines=(*before, (said, answer + TAIL)))
-
-    async def scenario() -> None:
-        sock = await converse(talk, drip=drip)
-        with sock:
-            assert await receive(sock, len(TAIL)) == TAIL
-
-    play(scenario)
+def test_a_proxy_is_crossed_as_every_stage(
+    talk: Talk, promise: Callable[[Kind, Talk], None]
+) -> None:
+    promise(kind_of(talk), talk)
 
 
 @pytest.mark.parametrize(
@@ -232,36 +211,7 @@ def test_what_the_proxy_does_not_do_is_said_in_a_sentence(
 ) -> None:
     async def scenario() -> None:
         with pytest.raises(error, match=says):
-            await converse(talk)
-
-    play(scenario)
-
-
-@pytest.mark.parametrize("talk", GOOD, ids=names(GOOD))
-def test_a_proxy_that_closes_in_the_middle_leaves_nothing_open(talk: Talk) -> None:
-    """Wherever it is: after each part of each answer."""
-
-    async def scenario() -> None:
-        for count, (said, answer) in enumerate(talk.lines):
-            for size in range(len(answer)):
-                lines = (*talk.lines[:count], (said, answer[:size]))
-                with pytest.raises((OSError, EOFError, ProtocolError, Refused)):
-                    await converse(replace(talk, lines=lines))
-
-    play(scenario)
-
-
-@pytest.mark.parametrize("talk", GOOD, ids=names(GOOD))
-def test_cancelled_while_it_waits_for_the_proxy(talk: Talk) -> None:
-    async def scenario() -> None:
-        for count in range(len(talk.lines)):
-            lines = (*talk.lines[:count], (talk.lines[count][0], b""))
-            asked = asyncio.Event()
-            crossing = asyncio.create_task(converse(replace(talk, lines=lines), asked=asked))
-            await asked.wait()
-            crossing.cancel()
-            await asyncio.wait([crossing])
-            assert crossing.cancelled()
+            await converse(kind_of(talk), talk)
 
     play(scenario)
 
@@ -276,58 +226,5 @@ def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
         proxy.login()
 
 
-async def converse(
-    talk: Talk, *, drip: bool = False, asked: asyncio.Event | None = None
-) -> socket.socket:
-    """Cross the proxy and what it opens, while somebody plays the proxy. With ``asked``, it does
-    not close after the last line, and says when it has been asked it."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    playing = asyncio.create_task(_play(theirs, talk, drip, asked))
-    try:
-        crossed = await _cross(talk, ours)
-        await playing  # it may have more to say, which is the stream's
-        return crossed
-    finally:
-        playing.cancel()
-        await asyncio.wait([playing])
-        theirs.close()
-
-
-async def _cross(talk: Talk, sock: socket.socket) -> socket.socket:
-    on = path(talk.route)
-    proxy = KINDS[on.stage(1).kind]
-    crossed = await proxy.cross(step(on.stage(1), talk, 1), sock)
-    assert crossed is not None and proxy.onward is not None
-    return await proxy.onward(step(on.stage(2), talk, 2), crossed)
-
-
-def step(stage: Stage, talk: Talk, index: int) -> Step:
-    return Step(path(talk.route), index, stage, talk.means, never)
-
-
-async def _play(sock: socket.socket, talk: Talk, drip: bool, asked: asyncio.Event | None) -> None:
-    loop = asyncio.get_running_loop()
-    for said, answer in talk.lines:
-        assert await receive(sock, len(said)) == said
-        pieces = [bytes([byte]) for byte in answer] if drip else [answer]
-        for piece in pieces:
-            await loop.sock_sendall(sock, piece)
-            if drip:
-                await asyncio.sleep(0)
-    if asked is None:
-        sock.shutdown(socket.SHUT_WR)
-    else:
-        asked.set()
-        await asyncio.Event().wait()
-
-
-async def receive(sock: socket.socket, size: int) -> bytes:
-    """So many bytes, or what came before the end."""
-    data = b""
-    while len(data) < size:
-        if not (more := await asyncio.get_running_loop().sock_recv(sock, size - len(data))):
-            break
-        data += more
-    return data
+def kind_of(talk: Talk) -> Kind:
+    return KINDS[Route.parse(talk.route).stages[1].kind]

@@ -1,0 +1,88 @@
+"""Our own stage kinds keep the promises that a plugin's are held to."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glasnost.core.wire.header import Call, encode_call
+from glasnost.settings import Settings
+from glasnost.stages import KINDS, Kind, Means
+from glasnost.testing.contracts import (
+    PROMISES,
+    Talk,
+    check_origin,
+    check_refuses,
+    check_traits,
+)
+from tests.stages.test_proxies import GOOD, kind_of, names
+
+SERVICE = Talk(
+    "a call", "public/ip4:192.0.2.1:9618/service:web", ((encode_call(Call(to="web")), b""),)
+)
+#: One talk each; with all their talks, proxies are in tests/stages/test_proxies.py.
+TALKS = [SERVICE, GOOD[3], GOOD[7]]
+
+#: What cannot be told in a talk, and where the same is shown of it.
+ELSEWHERE = {
+    "tls": "what is said differs each time: tests/stages/test_tls.py",
+    "ws": "what is said differs each time: tests/stages/test_ws.py",
+    "ssh": "OpenSSH's own program says it",
+}
+
+
+def listens(kind: str, folder: Path) -> tuple[str, socket.socket]:
+    """A stage of an origin kind, and who listens where it leads."""
+    if kind == "unix":
+        path = str(folder / "web.sock")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        return f"unix:{path.replace('/', '%2F')}", listener
+    host, family = ("::1", socket.AF_INET6) if kind == "ip6" else ("127.0.0.1", socket.AF_INET)
+    listener = socket.create_server((host, 0), family=family)
+    port = listener.getsockname()[1]
+    names = {"ip4": host, "ip6": f"[{host}]", "dns": "localhost"}
+    return f"{kind}:{names[kind]}:{port}", listener
+
+
+ORIGINS = ["ip4", "ip6", "dns", "unix"]
+
+
+def test_every_kind_that_gives_a_connection_is_here_or_elsewhere() -> None:
+    giving = {name for name, kind in KINDS.items() if kind.traits.role in ("origin", "forward")}
+    here = {*ORIGINS, *(talk.route.split("/")[2].partition(":")[0] for talk in TALKS)}
+    assert giving - ELSEWHERE.keys() == here
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_planning_can_use_it(kind: Kind) -> None:
+    check_traits(kind)
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+@pytest.mark.parametrize("talk", TALKS, ids=names(TALKS))
+def test_a_forward_kind(talk: Talk, promise: Callable[[Kind, Talk], None]) -> None:
+    promise(kind_of(talk), talk)
+
+
+@pytest.mark.parametrize("name", ORIGINS)
+def test_an_origin_kind(name: str, tmp_path: Path) -> None:
+    stage, listener = listens(name, tmp_path)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    means = Means(settings=Settings(sockets={str(tmp_path): user}))
+    check_origin(KINDS[name], stage, listener, means)
+
+
+REFUSED = ["ip4:192.0.2.256:1", "ip6:[::g]:1", "dns:192.0.2.1:1", "unix:web", "service:a%20b"]
+REFUSED += ["ccb:a%20b", "tls:a%20b", "ws:gate.example.org:queue", "knock:door"]
+
+
+@pytest.mark.parametrize("stage", REFUSED)
+def test_a_stage_that_means_nothing_is_refused(stage: str) -> None:
+    check_refuses(KINDS[stage.partition(":")[0]], stage, Settings())
