@@ -21,7 +21,7 @@ from glasnost.roles.enrol import join
 from glasnost.trust.keys import new_key
 from tests.net.pairs import turns, until
 from tests.roles.agent_lab import answer_of, everything
-from tests.roles.test_authority import Lab, pair
+from tests.roles.authority_lab import Lab, pair
 from tests.roles.test_registration import Local
 from tests.roles.test_server import WEB, alice, echo, play, serving, speak
 

@@ -14,7 +14,7 @@ from glasnost.errors import GlasnostError, SettingsError, Unavailable
 from glasnost.roles.authority import Authority
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.keys import key_to_pem, new_key, write_private
-from tests.roles.test_authority import Lab
+from tests.roles.authority_lab import Lab
 
 LEDGER = "authority.sqlite"
 

@@ -13,9 +13,9 @@ from glasnost.store.sqlite import SqliteRecords
 from glasnost.testing.lab.pytest_plugin import lab_reason, needs_lab  # noqa: F401 (fixtures)
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.keys import new_key
+from tests.roles.authority_lab import Lab
 from tests.roles.directory_lab import full, served, signed
 from tests.roles.small_disk import Disk, play
-from tests.roles.test_authority import Lab
 
 pytestmark = pytest.mark.usefixtures("needs_lab")
 

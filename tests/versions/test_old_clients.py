@@ -19,9 +19,9 @@ from glasnost.trust.credentials import Credentials
 from glasnost.trust.keys import new_key, sign
 from tests.net.pairs import turns, until
 from tests.roles.agent_lab import Program, known_host, readable, running
+from tests.roles.authority_lab import DOMAIN, Key, Lab, connect, tcp_pair
 from tests.roles.broker_lab import Site, read
 from tests.roles.directory_lab import full, quiet, served
-from tests.roles.test_authority import DOMAIN, Key, Lab, connect, tcp_pair
 from tests.trust.pool import lab, node7, node8
 from tests.versions.old_peer import OldPeer, call, record, said
 

@@ -27,10 +27,10 @@ from glasnost.trust.credentials import Credentials
 from glasnost.trust.keys import new_key
 from glasnost.trust.records import Verifier, sign_record
 from tests.net.pairs import turns, until
+from tests.roles.authority_lab import DOMAIN, Lab, pair
 from tests.roles.broker_lab import PUBLIC, Door, read
 from tests.roles.directory_lab import full
 from tests.roles.directory_lab import signed as signed_today
-from tests.roles.test_authority import DOMAIN, Lab, pair
 from tests.trust.pool import lab, node7
 from tests.versions.old_peer import OldPeer, said
 
