@@ -14,7 +14,6 @@ from tests.fuzz.counts import COUNTS
 from tests.fuzz.parser import Parser
 from tests.fuzz.table import PARSERS
 
-
 #: Inputs that are drawn together: what hypothesis does around them costs more than most parsers.
 BATCH = 20
 
@@ -23,7 +22,7 @@ BATCH = 20
 def test_anything_is_read_or_refused(parser: Parser) -> None:
     count = COUNTS[parser.name]
 
-    @settings(max_examples=-(-settings.default.max_examples // BATCH))
+    @settings(max_examples=-(-settings().max_examples // BATCH))
     @given(st.lists(parser.inputs, min_size=BATCH, max_size=BATCH))
     def some(values: list[object]) -> None:
         for value in values:
