@@ -9,7 +9,7 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args, get_origin
 
@@ -23,6 +23,7 @@ import glasnost.settings
 from glasnost.cli.address_forms import FORMS
 from glasnost.cli.app import COMMANDS
 from glasnost.core.address.kinds import KNOWN
+from glasnost.core.routes.traits import WAYS, Role, Traits
 from glasnost.stages import KINDS
 
 HERE = Path(__file__).resolve().parent
@@ -37,6 +38,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings(),
         "errors.md": errors(),
         "addresses.md": addresses(),
+        "stages.md": stages(),
         "metrics.md": metrics(),
     }
 
@@ -182,6 +184,57 @@ def metrics() -> str:
             rows.append(f"| `{one.name}` | {one.kind} | {label} | {_cell(one.says)} |")
         parts += [f"## {role}", "\n".join(rows)]
     return _page(parts)
+
+
+# --- stages ---------------------------------------------------------------------------------------
+
+
+def stages() -> str:
+    rows = [
+        "| stage | role | what it opens | our settings have a say | in an exit | begins with |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, kind in sorted(KINDS.items(), key=lambda one: _ROLES.index(one[1].traits.role)):
+        traits = kind.traits
+        cells = [
+            f"`{name}`",
+            traits.role,
+            _opens(traits),
+            "yes" if kind.check else "",
+            "" if traits.ways else "yes",
+            kind.deed,
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    others = _codes(name for name in KNOWN if name not in KINDS)
+    parts = [
+        MADE,
+        "# Stages",
+        "The kinds of stages that are crossed here, and what each can do. An *origin* opens a "
+        "connection, a *forward* stage leads\none on, a *reversing* stage asks a broker for one, "
+        "a *prelude* does something before one is opened. Where our settings have a\nsay, a stage "
+        "names something of theirs, and cannot be crossed where they lack it. What a stage begins "
+        "with is what\n`glasnost ping` and the story of a failed connect call it.",
+        "\n".join(rows),
+        f"Addresses may hold others: {others}. Nobody here crosses these." if others else "",
+        "What the stages of an address mean: [Addresses](addresses.md). Kinds of others are "
+        "installed as packages:\n[Write a stage](../howto/write-a-stage.md).",
+    ]
+    return _page(parts)
+
+
+_ROLES = get_args(Role)
+
+
+def _opens(traits: Traits) -> str:
+    if traits.onward:
+        return f"what follows, at the far side: {_codes(sorted(traits.onward))}"
+    if traits.ways:
+        return f"by {', '.join(way for way in WAYS if way in traits.ways)}"
+    return _codes(traits.protocols)
+
+
+def _codes(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 # --- addresses ------------------------------------------------------------------------------------

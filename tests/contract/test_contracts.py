@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,3 +173,12 @@ def test_a_far_side_can_be_played_once() -> None:
         (await converse(kind_of(keeps_all), TALK)).close()
 
     play(scenario)
+
+
+def test_the_stage_of_the_howto_keeps_all() -> None:
+    """What stands there is what an author begins with."""
+    page = Path(__file__).parents[2] / "docs" / "howto" / "write-a-stage.md"
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+    module: dict[str, Any] = {}
+    exec(compile(code, str(page), "exec"), module)
+    module["test_the_gate_is_crossed_as_every_stage"]()
