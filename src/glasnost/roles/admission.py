@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -14,7 +15,7 @@ from glasnost.core.text import facts
 from glasnost.core.wire.messages import Codec
 from glasnost.errors import GlasnostError, Refused
 from glasnost.net.channel import Channel, OnClose, OnMessage, accept_channel
-from glasnost.net.exact import refusals, refuse
+from glasnost.net.exact import note_refusal, refusals, refuse
 from glasnost.net.port import MAX_HALF_OPEN_PER_SOURCE, Incoming
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import Identity
@@ -25,7 +26,11 @@ PER_SOURCE: Final = MAX_HALF_OPEN_PER_SOURCE
 
 
 class Handshakes:
-    """Callers who are being let in, each by ``accept`` in a task of its own."""
+    """Callers who are being let in, each by ``accept`` in a task of its own.
+
+    Where all places are taken, who comes from an address that has few of them is given one of an
+    address that has more: many addresses that say nothing keep out nobody but themselves.
+    """
 
     def __init__(
         self,
@@ -34,8 +39,10 @@ class Handshakes:
         per_source: int = PER_SOURCE,
     ) -> None:
         self._accept, self._most, self._per_source = accept, most, per_source
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Incoming] = {}
         self._sources: Counter[str] = Counter()
+        # Those that have lost their places, and are not done with yet.
+        self._ending: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -43,34 +50,57 @@ class Handshakes:
     def take(self, incoming: Incoming) -> None:
         """Let this caller in, or refuse it; its socket is ours from here on."""
         source = source_of(incoming.peer)
-        if len(self._tasks) >= self._most:
-            refuse(
-                incoming.sock,
-                "busy",
-                f"{self._most} handshakes are under way; try again",
-                incoming.peer,
-            )
-            return
         if source and self._sources[source] >= self._per_source:
             why = f"{self._per_source} handshakes with {source} are under way; try again"
             refuse(incoming.sock, "busy", why, incoming.peer)
             return
+        if len(self._tasks) >= self._most and not self._make_room(self._sources[source]):
+            why = f"{self._most} handshakes are under way; try again"
+            refuse(incoming.sock, "busy", why, incoming.peer)
+            return
         self._sources[source] += 1
         task = asyncio.get_running_loop().create_task(self._accept(incoming))
-        self._tasks.add(task)
-        task.add_done_callback(functools.partial(self._entered, incoming, source))
+        self._tasks[task] = incoming
+        task.add_done_callback(functools.partial(self._entered, incoming))
 
     async def close(self) -> None:
         """Let nobody in who is not in yet."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._ending]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _entered(self, incoming: Incoming, source: str, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _make_room(self, own: int) -> bool:
+        """End a handshake of the address that has most, if one that has ``own`` gets no more than
+        it by that: the youngest, on which least work is lost. What has no address is left alone:
+        it was let in by somebody else, or is of this host."""
+        counts = ((many, source) for source, many in self._sources.items() if source)
+        many, busiest = max(counts, default=(0, ""))
+        if many < own + 2:
+            return False
+        youngest = next(
+            task
+            for task, incoming in reversed(self._tasks.items())
+            if source_of(incoming.peer) == busiest
+        )
+        incoming = self._forget(youngest)
+        note_refusal("busy", f"{busiest} has {many} of {self._most} handshakes", incoming.peer)
+        self._ending.add(youngest)
+        youngest.cancel()
+        return True
+
+    def _forget(self, task: asyncio.Task[None]) -> Incoming:
+        incoming = self._tasks.pop(task)
+        source = source_of(incoming.peer)
         self._sources[source] -= 1
         if not self._sources[source]:
             del self._sources[source]
+        return incoming
+
+    def _entered(self, incoming: Incoming, task: asyncio.Task[None]) -> None:
+        if task in self._tasks:
+            self._forget(task)
+        self._ending.discard(task)
         if task.cancelled():  # perhaps before its first step
             incoming.sock.close()
 
@@ -107,5 +137,14 @@ async def let_in(
 
 
 def source_of(peer: str) -> str:
-    """The address of `Incoming.peer` without its port; nothing where there is none."""
-    return peer.rpartition(":")[0]
+    """Whom a connection of `Incoming.peer` counts for: an IPv4 address, or the network of 64 bits
+    in which one IPv6 host may have any address; nothing where there is none.
+
+    >>> source_of("203.0.113.5:4711"), source_of("[2001:db8::1:0:0:7]:4711"), source_of("local")
+    ('203.0.113.5', '2001:db8::/64', '')
+    """
+    host = peer.rpartition(":")[0]
+    if not host.startswith("["):
+        return host
+    packed = socket.inet_pton(socket.AF_INET6, host[1:].partition("]")[0].partition("%")[0])
+    return socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64"

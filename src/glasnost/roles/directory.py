@@ -58,11 +58,17 @@ from glasnost.trust.records import Verifier
 
 log = logging.getLogger("glasnost.directory")
 
-#: Connections at once, with those that still shake hands: one for each agent of a large pool; at
-#: 25 kB each, 250 MB. Processes are often allowed 20,000 descriptors.
+#: Connections at once: one for each agent of a large pool; at 25 kB each, 250 MB. Processes are
+#: often allowed 20,000 descriptors.
 MAX_CHANNELS: Final = 10_000
+#: TLS handshakes at a time, apart from that: who never ends his takes no member's place. 2 ms of
+#: CPU each, so that a pool that comes back all at once is let in well within their timeout.
+MAX_HANDSHAKES: Final = 1_000
 #: Of these, those from one node: its agent, and programs and commands that ask for themselves.
 CHANNELS_PER_NODE: Final = 100
+
+#: What is said to who comes when all places are taken.
+FULL: Final = "the directory is full; try another, or again"
 
 
 class DirectoryServer:
@@ -90,7 +96,7 @@ class DirectoryServer:
         self._core = Directory(credentials.domain, lease=lease, kinds=traits(), log=log_id)
         self._loop = asyncio.get_running_loop()
         self._turns: TakingTurns[Message | Searching] = TakingTurns(self._serve)
-        self._handshakes = Handshakes(self._accept, max_channels)
+        self._handshakes = Handshakes(self._accept, MAX_HANDSHAKES)
         self._channels: set[Channel] = set()
         self._per_node: Counter[str] = Counter()
         self._writing: asyncio.Task[None] | None = None
@@ -126,14 +132,11 @@ class DirectoryServer:
 
     def take(self, incoming: Incoming) -> None:
         """Serve this connection; its socket is ours from here on."""
-        if self._closing or len(self._handshakes) + len(self._channels) >= self._max_channels:
-            why = "ending" if self._closing else "full"
-            refuse(
-                incoming.sock,
-                "busy",
-                f"the directory is {why}; try another, or again",
-                incoming.peer,
-            )
+        if self._closing:
+            why = "the directory is ending; try another, or again"
+            refuse(incoming.sock, "busy", why, incoming.peer)
+        elif len(self._channels) >= self._max_channels:
+            refuse(incoming.sock, "busy", FULL, incoming.peer)
         else:
             self._handshakes.take(incoming)
 
@@ -192,6 +195,8 @@ class DirectoryServer:
             self._per_node[channel.peer.node] += 1
 
     def _admit(self, peer: Identity) -> None:
+        if len(self._channels) >= self._max_channels:  # others were faster
+            raise Refused("busy", FULL)
         if self._per_node[peer.node] >= CHANNELS_PER_NODE:
             raise Refused("busy", f"{peer.node} has {CHANNELS_PER_NODE} connections here")
 
