@@ -51,7 +51,7 @@ def put_up(monkeypatch: pytest.MonkeyPatch, **kinds: Kind) -> Iterator[None]:
     """These kinds are a plugin's, whose name is "pigeon"."""
     guarded = {name: Guard("pigeon").around(kind) for name, kind in kinds.items()}
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "outside", lambda: guarded)
+        patch.setattr(stages, "kinds_of_others", lambda: guarded)
         forget()
         yield
     forget()

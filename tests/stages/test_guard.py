@@ -10,8 +10,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from glasnost.core.address import Address, Landing
+from glasnost.core.routes import Exit, Target, Vantage
 from glasnost.core.routes.traits import Traits
+from glasnost.core.wire.header import Call, encode_call
 from glasnost.errors import Refused, StageFailed
+from glasnost.roles.dialler import as_socket, connect
 from glasnost.stages import Kind, Means, Step
 from glasnost.stages.walk import walk
 from tests.stages.crossing import path, play
@@ -119,6 +123,29 @@ def test_what_it_spoils_is_one_route(
             assert (caught.value.number, caught.value.stage) == (2, "pigeon:7")
             assert caught.value.why.startswith(says)
             assert await heard.get() == b""  # the far side is told that it is over
+
+    with put_up(monkeypatch, pigeon=Kind(Traits("forward"), cross)):
+        play(scenario)
+
+
+@pytest.mark.parametrize("cross", [gives_nothing, fails, exits, hangs, hears_nobody])
+def test_the_other_routes_go_on(monkeypatch: pytest.MonkeyPatch, cross: Cross) -> None:
+    async def scenario() -> None:
+        async with peer() as (port, heard):
+            at = f"public/ip4:127.0.0.1:{port}"
+            target = Target(Address.parse(f"{at}/pigeon:7,{at}/service:web"))
+            here = Vantage((Exit(Landing("ip4", "public")),))
+            means = Means(timeout=0.05)
+            found = await connect(
+                "web", target, here, means, as_socket, socket.socket.close, delay=60
+            )
+            with found.result as sock:
+                assert found.path.route_number == 2
+                (lost,) = found.failed
+                assert lost.failure.startswith("stage 2 (pigeon:7): plugin pigeon: ")
+                await asyncio.get_running_loop().sock_sendall(sock, b"hello")
+            ended = sorted([await heard.get(), await heard.get()])
+            assert ended == [b"", encode_call(Call(to="web")) + b"hello"]
 
     with put_up(monkeypatch, pigeon=Kind(Traits("forward"), cross)):
         play(scenario)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from glasnost.cli.explain import explain
 from glasnost.cli.route import route
-from glasnost.core.address import Route
+from glasnost.core.address import Address, Landing, Route
+from glasnost.core.routes import Exit, Target, Vantage, plan
 from glasnost.core.routes.usable import why_unusable
 from glasnost.settings import Settings
 from glasnost.stages import KINDS, kinds, traits
@@ -184,6 +186,47 @@ def test_route_parse_says_what_is_wrong_with_a_plugin(
         "ModuleNotFoundError: No module named 'wings'"
     )
     assert [one["crossed_here"] for one in parsed["stages"]] == [True, False]
+
+
+def test_an_origin_of_a_plugin_is_planned_by_what_it_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f'{HEAD}PIGEON = Kind(Traits("origin", protocol="ip6", check=check), cross)'
+    install(tmp_path, "carrier-pigeon", source, {"pigeon": "carrier_pigeon:PIGEON"})
+    address = Address.parse("lab/pigeon:7/service:web,public/pigeon:7/service:web,lab/pigeon:8")
+    here = Vantage((Exit(Landing("ip4", "lab")), Exit(Landing("ip6", "lab"))))
+    with installed(monkeypatch, tmp_path):
+        found = plan(here, Target(address), kinds=traits())
+        assert [(one.route_number, one.exit_number) for one in found.candidates] == [(1, 2)]
+        assert "stage 1 (pigeon:8): it wants the number 7" in "\n".join(map(str, found.rejected))
+
+
+def test_explain_says_what_is_wrong_with_a_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "carrier-pigeon", "import wings", {"pigeon": "carrier_pigeon:PIGEON"})
+    vantage = tmp_path / "here.toml"
+    vantage.write_text('exits = [{ lands = "ip4@public" }]')
+    words = ["--vantage", str(vantage), "--address", f"{START}/pigeon:7,{START}", "--json"]
+    with installed(monkeypatch, tmp_path):
+        done = CliRunner().invoke(explain, words)
+    told = json.loads(done.stdout)
+    assert [one["route"] for one in told["candidates"]] == [START]
+    assert "plugin carrier-pigeon: cannot be loaded: " in json.dumps(told["rejected"])
+
+
+def test_a_package_whose_metadata_is_damaged_costs_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(tmp_path, "carrier-pigeon", "PIGEON = 7", {"pigeon": "carrier_pigeon:PIGEON"})
+    told = tmp_path / "carrier_pigeon-1.0.dist-info"
+    (told / "METADATA").unlink()
+    with installed(monkeypatch, tmp_path):
+        assert "carrier_pigeon:PIGEON: it is no Kind" in (why("pigeon:7") or "")
+    (told / "entry_points.txt").write_bytes(b"[glasnost.stages]\npigeon = \xff\n")
+    with installed(monkeypatch, tmp_path), caplog.at_level(logging.WARNING):
+        assert {*kinds()} == {*KINDS}
+    assert caplog.records[-1].getMessage().startswith("plugins cannot be listed: UnicodeDecode")
 
 
 def test_nothing_is_looked_for_before_it_is_needed() -> None:

@@ -18,7 +18,7 @@ from glasnost.stages.dns import DNS
 from glasnost.stages.http_connect import HTTP_CONNECT
 from glasnost.stages.ip import IP4, IP6
 from glasnost.stages.knock import KNOCK
-from glasnost.stages.outside import Unusable, outside
+from glasnost.stages.outside import Unusable, kinds_of_others
 from glasnost.stages.service import SERVICE
 from glasnost.stages.socks5 import SOCKS5
 from glasnost.stages.tls import TLS
@@ -47,7 +47,7 @@ KINDS: Kinds = {
 def kinds() -> Kinds:
     """Ours, and those of the plugins that are installed: they are looked for when the first stage
     is, once."""
-    return {**outside(), **KINDS}
+    return {**kinds_of_others(), **KINDS}
 
 
 def crosses(kind: str) -> bool:

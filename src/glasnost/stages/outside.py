@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, get_args
 
@@ -29,14 +29,22 @@ GROUP: Final = "glasnost.stages"
 _PROTOCOLS: Final = frozenset({"ip4", "ip6", "unix", EITHER})
 
 
-def outside() -> Mapping[str, Kind]:
+def kinds_of_others() -> Mapping[str, Kind]:
     """The kinds that are installed here. One that cannot be used is there, too: its check says why
     not. Every call looks anew, and says in the log what is wrong."""
     found: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in _entries():
         found.setdefault(entry.name, []).append(entry)
     kinds = {name: _kind(name, entries) for name, entries in found.items()}
     return {name: kind for name, kind in kinds.items() if kind is not None}
+
+
+def _entries() -> Iterable[EntryPoint]:
+    try:
+        return entry_points(group=GROUP)
+    except Exception as error:  # one damaged package is enough, and it need not be a plugin
+        log.warning("plugins cannot be listed: %s", told(error), extra=facts(code="plugin"))
+        return ()
 
 
 def _kind(name: str, entries: list[EntryPoint]) -> Kind | None:
@@ -61,7 +69,10 @@ def _kind(name: str, entries: list[EntryPoint]) -> Kind | None:
 
 def _giver(entry: EntryPoint) -> str:
     """What is to be repaired or removed: the package."""
-    return entry.dist.name if entry.dist is not None else entry.value
+    try:
+        return (entry.dist.name if entry.dist else None) or entry.value
+    except Exception:  # a package without its metadata
+        return entry.value
 
 
 def _complain(plugin: str, why: str) -> str:
