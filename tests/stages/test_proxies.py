@@ -14,7 +14,7 @@ from glasnost.core.address import Route
 from glasnost.errors import ProtocolError, Refused, SettingsError, TrustError
 from glasnost.settings import ProxySetting, Settings
 from glasnost.stages import KINDS, Kind, Means
-from glasnost.stages.http_connect import MAX_HEAD
+from glasnost.stages.http_connect import MAX_HEAD, MAX_HEADS
 from glasnost.testing.contracts import PROMISES, Talk, converse, play
 
 PROXY = "ip4:198.51.100.4:1080"
@@ -26,6 +26,7 @@ HELLO, HELLO_OR_LOGIN, CHOSEN_NONE = b"\5\1\0", b"\5\2\0\2", b"\5\0"
 TO4 = b"\5\1\0\1\xc0\x00\x02\x07\x00\x16"
 GRANTED = b"\5\0\0\1\0\0\0\0\0\0"
 CONNECT = b"CONNECT 192.0.2.7:22 HTTP/1.1\r\nHost: 192.0.2.7:22\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 OK = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
@@ -171,6 +172,15 @@ FAILS = [
     ),
     (
         Talk(
+            "as tinyproxy says it",
+            f"{HTTP}ip4:192.0.2.7:22",
+            ((CONNECT, b"HTTP/1.0 401 No\r\n\r\n"),),
+        ),
+        TrustError,
+        "the proxy wants a login",
+    ),
+    (
+        Talk(
             "HTTP refuses",
             f"{HTTP}ip4:192.0.2.7:22",
             ((CONNECT, b"HTTP/1.1 403 Filtered\r\nContent-Length: 4\r\n\r\nno\r\n"),),
@@ -182,6 +192,22 @@ FAILS = [
         Talk("no HTTP at all", f"{HTTP}ip4:192.0.2.7:22", ((CONNECT, b"220 hi\r\n\r\n"),)),
         ProtocolError,
         "does not answer like an HTTP proxy",
+    ),
+    (
+        Talk(
+            "put off for ever", f"{HTTP}ip4:192.0.2.7:22", ((CONNECT, CONTINUE * (MAX_HEADS + 1)),)
+        ),
+        ProtocolError,
+        f"has begun {MAX_HEADS} times to answer",
+    ),
+    (
+        Talk(
+            "put off often",
+            f"{HTTP}ip4:192.0.2.7:22",
+            ((CONNECT, CONTINUE * 15 + b"HTTP/1.1 504 No\r\n\r\n"),),
+        ),
+        Refused,
+        "the proxy says: 504 No",
     ),
     (
         Talk("a head without end", f"{HTTP}ip4:192.0.2.7:22", ((CONNECT, b"x" * (MAX_HEAD + 1)),)),
