@@ -30,7 +30,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     async def getaddrinfo(
         loop: object, host: str, port: None, *, family: int, type: int
     ) -> list[Any]:
-        fit = [one for one in known.get(host, ()) if (":" in one) == (family == socket.AF_INET6)]
+        either, six = family == socket.AF_UNSPEC, family == socket.AF_INET6
+        fit = [one for one in known.get(host, ()) if either or (":" in one) == six]
         if not fit:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [(family, type, 6, "", (one, 0)) for one in fit]
@@ -54,6 +55,21 @@ def test_the_exits_protocol_says_which_addresses_are_asked_for(
             with await walk(path, Means(), reached=lambda _, deed: seen.append(deed)) as sock:
                 assert sock.getpeername()[:2] == (host, port)
             assert seen == ["look up", "connect"]
+
+    play(scenario)
+
+
+def test_the_way_to_an_exits_proxy_is_asked_for_by_either(answers: dict[str, list[str]]) -> None:
+    """By which protocol the exit comes out is another question."""
+    answers["gate.example.org"] = ["127.0.0.1"]
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            via = Route.parse(f"public/dns:gate.example.org:{listener.getsockname()[1]}").stages
+            leads = Exit(Landing("ip6", "public"), via)
+            path = Path(leads, 1, Route.parse("public/ip6:[2001:db8::7]:22"), 1)
+            with await walk(path, Means(), stop=0) as sock:
+                assert sock.getpeername()[0] == "127.0.0.1"
 
     play(scenario)
 

@@ -123,10 +123,11 @@ def _resolve(ready: asyncio.Future[None]) -> None:
 MAX_ADDRESSES: Final = 8
 
 
-async def look_up(name: str, protocol: str) -> list[str]:
-    """The addresses of a host name, of one protocol, best first. Raises OSError where there are
-    none."""
-    family = socket.AF_INET6 if protocol == "ip6" else socket.AF_INET
+async def look_up(name: str, protocol: str | None) -> list[str]:
+    """The addresses of a host name, of one protocol or of both, best first. Raises OSError where
+    there are none."""
+    families = {"ip6": socket.AF_INET6, "ip4": socket.AF_INET, None: socket.AF_UNSPEC}
+    family = families[protocol]
     found = await asyncio.get_running_loop().getaddrinfo(
         name, None, family=family, type=socket.SOCK_STREAM
     )

@@ -1,8 +1,9 @@
 """``dns:NAME:PORT``: look a host name up, and connect to what it means.
 
 Over the protocol of the exit: a path by IPv4 asks for A records, one by IPv6 for AAAA, and planning
-races the two (RFC 8305). Several addresses of one protocol are raced here. Behind a proxy, it is
-the proxy that looks the name up.
+races the two (RFC 8305). Several addresses of one protocol are raced here. On the way to a proxy
+that an exit leads through, either protocol will do. Behind a proxy, it is the proxy that looks the
+name up.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
     assert sock is None, "an origin stage opens its own socket"
     name, port = step.stage.args
     way_out = step.path.exit
-    addresses = await look_up(name, way_out.lands.protocol)
+    # By which protocol an exit comes out says nothing of how its proxy is reached.
+    addresses = await look_up(name, way_out.lands.protocol if step.index >= 0 else None)
     step.doing("connect")
     attempts = [
         functools.partial(connect_tcp, address, int(port), way_out.source) for address in addresses
