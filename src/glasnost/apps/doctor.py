@@ -100,7 +100,7 @@ async def _ask_pool(
         local, credentials = node.local, None
         with contextlib.suppress(GlasnostError):  # its certificate has ended, which is told
             credentials = await node.credentials()
-        means = _means(local, credentials, run)
+        means = _means(local, credentials, settings, run)
         pool, status, vantage = NodeIdentity(home).pool, await local.status(), await local.where()
         return await look(Visit(local, means, pool, settings, status, vantage), progress)
     except (GlasnostError, OSError):  # no identity, or no agent where it is needed: which is told
@@ -109,10 +109,13 @@ async def _ask_pool(
         await node.close()
 
 
-def _means(local: LocalAgent, credentials: Credentials | None, run: Path) -> Means:
+def _means(
+    local: LocalAgent, credentials: Credentials | None, settings: Settings, run: Path
+) -> Means:
     return Means(
         credentials,
         local.expect,
         socket_owners=allowed_users(),
         socket_directories=frozenset({str(run.resolve())}),
+        settings=settings,
     )
