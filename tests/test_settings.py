@@ -27,7 +27,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"HOME", "CONFIG", *(field.name.upper() for field in msgspec.structs.fields(Settings))}
     for name in names:
         monkeypatch.delenv(f"GLASNOST_{name}", raising=False)
-    for name in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+    for name in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -207,6 +207,60 @@ def test_home_and_run_have_their_usual_places(monkeypatch: pytest.MonkeyPatch) -
     assert (home_directory(), run_directory()) == (Path("/keys"), Path("/sockets"))
     assert run_directory(Settings(run="/here")) == Path("/here")
     assert run_directory(Settings()) == Path("/sockets")
+
+
+PROXY = "http://ann:secret@198.51.100.4:3128"
+
+
+def test_a_proxy_of_the_environment_is_an_exit_with_its_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+    settings = load_settings(tmp_path)
+    (way_out,), (proxy,) = settings.exits, settings.proxies
+    assert (way_out.via, way_out.name) == ("ip4:198.51.100.4:3128/http-connect", "HTTPS_PROXY")
+    assert [str(one.lands) for one in way_out.exits()] == ["ip6@public", "ip4@public"]
+    assert [one.not_for for one in way_out.exits()] == [("10.0.0.0/8",)] * 2
+    assert (proxy.at, proxy.login()) == ("ip4:198.51.100.4:3128", ("ann", "secret"))
+
+
+@pytest.mark.parametrize(
+    ("file", "exits"),
+    [
+        ("exits = []\n", []),
+        ('[[exits]]\nlands = ["ip4@lab"]\n', [""]),
+        ("port = 1\n", ["ip4:198.51.100.4:3128/http-connect"]),
+    ],
+)
+def test_exits_of_the_settings_stand_instead_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, exits: list[str]
+) -> None:
+    (tmp_path / "glasnost.toml").write_text(file)
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    assert [one.via for one in load_settings(tmp_path).exits] == exits
+
+
+def test_a_login_of_the_settings_counts_at_the_proxy_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "glasnost.toml").write_text(
+        '[[proxies]]\nat = "ip4:198.51.100.4:3128"\nuser = "bob"\n'
+    )
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    assert [one.user for one in load_settings(tmp_path).proxies] == ["bob", "ann"]
+
+
+def test_a_variable_that_names_no_proxy_is_named_and_no_password_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks4://ann:secret@198.51.100.4")
+    with pytest.raises(SettingsError, match=r"^ALL_PROXY: proxies of the kind socks4") as caught:
+        load_settings(tmp_path)
+    assert "secret" not in str(caught.value)
+    # Where exits are set, nobody reads it.
+    (tmp_path / "glasnost.toml").write_text("exits = []\n")
+    assert load_settings(tmp_path) == Settings()
 
 
 def test_roots_places(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,9 @@ class ExitSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cost: float = 0
     #: The address to connect from, where the system shall not choose.
     source: str | None = None
+    #: Where it is not used for what a route begins at: `["10.0.0.0/8", "lab.example.org"]` are
+    #: addresses, ranges, and names with all below them.
+    not_for: tuple[str, ...] = ()
 
     def exits(self) -> list[Exit]:
         """The exits that planning sees, one for each landing. Raises ``ValueError``."""
@@ -90,9 +93,8 @@ class ExitSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         if not self.lands:
             raise ValueError("it lands nowhere")
-        rest = {"cost": self.cost, "source": self.source, "name": self.name}
-        stages = self.via.split("/") if self.via else []
-        return [Exit.from_dict({"lands": text, "stages": stages, **rest}) for text in self.lands]
+        rest = msgspec.structs.asdict(self) | {"stages": self.via.split("/") if self.via else []}
+        return [Exit.from_dict(rest | {"lands": text}) for text in self.lands]
 
 
 class ProxySetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,7 +197,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: port it is ours) or routes ("lab/ip4:10.0.0.7:9618") that lead to its port, as a router's
     #: forwarded port does.
     advertise: tuple[str, ...] = ("found",)
-    #: Ways out that the host cannot be seen to have.
+    #: Ways out that the host cannot be seen to have. Where the settings have none, not even
+    #: `exits = []`, the proxy that `HTTPS_PROXY` or else `ALL_PROXY` names is one
+    #: (`http://user:password@host:port`; also `https`, `socks5`), except for what `NO_PROXY` lists.
+    #: What the host reaches without a proxy it goes on reaching so.
     exits: tuple[ExitSetting, ...] = ()
     #: Logins at proxies.
     proxies: tuple[ProxySetting, ...] = ()
@@ -309,7 +314,8 @@ def settings_file(home: Path) -> Path:
 
 
 def load_settings(home: Path, **flags: Any) -> Settings:
-    """``glasnost.toml`` in ``home``, then ``GLASNOST_*``, then ``flags`` (None: not given).
+    """``glasnost.toml`` in ``home``, then ``GLASNOST_*``, then ``flags`` (None: not given); a proxy
+    that the environment tells all programs of, where no exits are set.
 
     Raises `SettingsError` with the field, and whether the file, the variable or the flag says so.
     """
@@ -330,7 +336,7 @@ def load_settings(home: Path, **flags: Any) -> Settings:
     for name, flag in flags.items():
         if flag is not None:
             settings = _with(settings, {name: flag}, f"--{name.replace('_', '-')}")
-    return settings
+    return settings if "exits" in values else _with_proxy(settings)
 
 
 def _with(settings: Settings, values: dict[str, Any], source: str) -> Settings:
@@ -339,6 +345,21 @@ def _with(settings: Settings, values: dict[str, Any], source: str) -> Settings:
         return msgspec.convert(msgspec.structs.asdict(settings) | values, Settings, strict=False)
     except ValueError as error:  # msgspec's own is one
         raise SettingsError(f"{source}: {error}") from None
+
+
+def _with_proxy(settings: Settings) -> Settings:
+    """With the proxy that the environment tells all programs of."""
+    if not any(one.lower().endswith("_proxy") for one in os.environ):
+        return settings
+    from glasnost.core.routes import proxy_variables
+
+    try:
+        source, found = proxy_variables.settings_of(os.environ)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    # What the settings say of the same place stands first, and so counts.
+    logins = [*settings.proxies, *found.pop("proxies", ())]
+    return _with(settings, {**found, "proxies": logins}, source)
 
 
 def read_place(text: str, lowest: int = 0) -> tuple[str, int]:

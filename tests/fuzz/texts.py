@@ -31,9 +31,11 @@ from glasnost.core.address.notation import notation, parse_notation
 from glasnost.core.protocols.returns import choose
 from glasnost.core.protocols.selector import parse_labels, parse_terms
 from glasnost.core.routes import Vantage
+from glasnost.core.routes.proxy_variables import settings_of
+from glasnost.core.routes.spared import spares
 from glasnost.errors import AddressError, BadName, FormError, GlasnostError, SettingsError
 from glasnost.roles.doctor.host import _unknown_words
-from glasnost.settings import load_settings
+from glasnost.settings import Settings, load_settings
 from tests.core.address.examples import EXAMPLES
 from tests.fuzz.parser import ODD, Parser, remade, text_of, texts
 
@@ -65,6 +67,12 @@ SETTINGS = [
     '[[networks]]\nname = "lab"\nranges = ["10.0.0.0/8"]\n[costs]\n"cell.*" = 5\n',
     'enable_ipv4 = "auto"\nadvertise = ["found", "203.0.113.9"]\nprefer = ["lab.*"]\n',
     '[[exits]]\nname = "proxy"\nvia = "socks5:10.0.0.1:1080"\nlands = ["ip4@public"]\n',
+]
+PROXIES = [
+    "http://ann:p%40ss@gate.example.org:3128",
+    "socks5h://[2001:db8::7]",
+    "https://198.51.100.4/",
+    "10.0.0.0/8, .lab.example.org *",
 ]
 SELECTORS = ["role=startd", "!draining", "a!=b", "key", "role=startd,!x,y!=z"]
 NAMES = ["jupyter.node7", "Web.NODE7.lab.glasnost.internal.", "_a.b", "xn--ls8h.node7", "a.b.c"]
@@ -257,6 +265,21 @@ def check_files(data: bytes) -> bool:
     return True
 
 
+def check_proxy(text: str) -> bool:
+    """A proxy's URL: exits and logins that settings accept, or a sentence of one line."""
+    try:
+        _, found = settings_of({"HTTPS_PROXY": text, "NO_PROXY": text})
+        settings = msgspec.convert(found, Settings)
+    except ValueError as error:
+        assert str(error)
+        return False
+    for one in settings.exits:
+        for way_out in one.exits():
+            spares(way_out.not_for, Stage.parse("ip4:192.0.2.7:22"))
+            spares(way_out.not_for, Stage.parse("dns:db.example.org:22"))
+    return bool(settings.exits)
+
+
 def check_settings(data: bytes) -> bool:
     file = _home() / "glasnost.toml"
     file.write_bytes(data)
@@ -404,6 +427,18 @@ PARSERS = [
             lambda text: text.encode("utf-8", "surrogatepass")
         ),
         seeds=lambda: [*_FILES, *_DEEP],
+    ),
+    Parser(
+        "a proxy's URL",
+        (
+            "glasnost.core.routes.proxy_variables.Proxy.parse",
+            "glasnost.core.routes.proxy_variables.settings_of",
+            "glasnost.core.routes.spared._read",
+        ),
+        check_proxy,
+        st.text(max_size=60) | texts(PROXIES),
+        text_of,
+        lambda: [one.encode() for one in PROXIES],
     ),
     Parser(
         "settings",

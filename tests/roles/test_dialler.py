@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from glasnost.core.address import Address, Landing
+from glasnost.core.address import Address, Landing, Stage
 from glasnost.core.routes import Exit, Target, Trace, Vantage
 from glasnost.core.wire.header import Answer, encode_answer
 from glasnost.core.wire.messages import Record
@@ -211,3 +211,30 @@ def test_asking_counts_towards_the_deadline() -> None:
             await in_time(refuses(), "web.node7", 5.0)
 
     play(scenario)
+
+
+def test_a_proxy_that_says_nothing_is_left_in_time_and_named() -> None:
+    """The kernel accepts, and nobody ever answers."""
+
+    async def scenario() -> None:
+        silent, route = listening()
+        with silent:
+            via = (*Address.parse(route).routes[0].stages, Stage("http-connect"))
+            vantage = Vantage((Exit(Landing("ip4", "public"), via, name="gateway"),))
+            there = target("public/ip4:192.0.2.7:22")
+            with pytest.raises(ConnectFailed) as caught:
+                await connect(
+                    "web.node7",
+                    there,
+                    vantage,
+                    Means(),
+                    as_socket,
+                    socket.socket.close,
+                    timeout=0.2,
+                )
+        (trace,) = caught.value.traces
+        said = "route 1 through gateway, stage 1 (ip4:192.0.2.7:22): no answer after "
+        assert str(trace).startswith(said)
+
+    with nothing_left_open():
+        asyncio.run(scenario())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,13 +43,15 @@ class WorldError(GlasnostError):
 class World:
     """A lab with a pool in it. ``with World(lab) as world: ...``
 
-    ``settings`` are lines of TOML that stand in every host's settings; ``patience`` is how many
+    ``settings`` are lines of TOML that stand in every host's settings; ``variables`` are in the
+    environment of all that runs on the host that they are kept for; ``patience`` is how many
     seconds `wait_for` waits.
     """
 
     def __init__(self, lab: Lab, settings: str = "", patience: float = PATIENCE) -> None:
         self.lab, self.patience = lab, patience
         self.settings = settings
+        self.variables: dict[str, dict[str, str]] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="gn-"))
         self.processes: dict[tuple[str, str], subprocess.Popen[str]] = {}
         self._restarts: dict[tuple[str, str], Callable[[], object]] = {}
@@ -231,8 +234,11 @@ class World:
     def environment(self, host: Host) -> dict[str, str]:
         """What a process on ``host`` is told of where its own things lie."""
         home = self.folder / host.name
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("GLASNOST")}
-        return {**kept, "GLASNOST_HOME": str(home), "GLASNOST_RUN": str(self._run(host.name))}
+        # A proxy of this machine's is none in the lab.
+        ours = re.compile(r"GLASNOST.*|\w+_PROXY", re.IGNORECASE)
+        kept = {key: value for key, value in os.environ.items() if not ours.fullmatch(key)}
+        places = {"GLASNOST_HOME": str(home), "GLASNOST_RUN": str(self._run(host.name))}
+        return kept | places | self.variables.get(host.name, {})
 
     def log(self, host: Host) -> str:
         """Everything that the processes of ``host`` have said."""

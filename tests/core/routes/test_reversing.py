@@ -184,8 +184,9 @@ def test_a_path_tells_how_each_of_its_stages_is_crossed() -> None:
     there = target(f"{HERE}/ccb:a:reach=ip4@public/ccb:b", "none")
     path = plan(here, there, kinds=KINDS).candidates[0]
     assert [path.crossing(index) for index in range(3)] == [None, *path.crossings]
-    assert path.how == "stage 2 dials back, stage 3 relays"
-    assert str(path) == f"ip4:198.51.100.4:1080/socks5 to {path.route} ({path.how})"
+    ways, proxy = "stage 2 dials back, stage 3 relays", "ip4:198.51.100.4:1080/socks5"
+    assert path.how == f"through {proxy}, {ways}"
+    assert str(path) == f"{proxy} to {path.route} ({ways})"
     (direct,) = plan(vantage("ip4@public"), target(HERE), kinds=KINDS).candidates
     assert (direct.how, str(direct)) == ("direct", HERE)
     assert not Crossing(1, "relay").unknown_reach

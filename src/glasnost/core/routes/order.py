@@ -33,6 +33,7 @@ class Place(NamedTuple):
     network: int
     cost: float
     failures: int
+    proxied: bool
     #: Of an unmeasured path: that of the fastest, as nothing says that it is slower.
     band: int
     scope_differs: bool
@@ -73,6 +74,8 @@ RULES: Final = (
     Rule("network order", lambda it: f"on {it.path.route.network}"),
     Rule("cost", lambda it: f"it costs {it.place.cost:g}"),
     Rule("remembered failures", lambda it: _count(it.place.failures, "recent failure")),
+    # What is reached directly does not depend on a proxy because of one protocol or a few ms.
+    Rule("no proxy", lambda it: f"through {it.path.through or 'nobody'}"),
     Rule("remembered latency", lambda it: _took(it.seen)),
     # RFC 6724, section 6. Rules 2 and 5 find what will probably not work at all, so they stand
     # before the preference for a protocol, as they do in the RFC.
@@ -151,6 +154,7 @@ def _place(
         network[0],
         way_out.cost + network[1],
         seen.failures,
+        bool(way_out.stages),
         fastest if seen.band is None else seen.band,
         fits.scope_differs,
         fits.label_differs,

@@ -76,13 +76,24 @@ class Path:
 
     @property
     def how(self) -> str:
-        """What happens at its reversing stages, in words."""
-        ways = [f"stage {one.stage_index + 1} {SAYS[one.way]}" for one in self.crossings]
-        return ", ".join(ways) or "direct"
+        """Through what its exit leads, and what happens at its reversing stages, in words."""
+        through = [f"through {self.through}"] if self.through else []
+        return ", ".join([*through, *self._ways]) or "direct"
+
+    @property
+    def through(self) -> str:
+        """What the settings call the way to where its exit comes out, or its stages; empty where
+        the exit is direct."""
+        stages = "/".join(map(str, self.exit.stages))
+        return stages and (self.exit.name or stages)
+
+    @property
+    def _ways(self) -> list[str]:
+        return [f"stage {one.stage_index + 1} {SAYS[one.way]}" for one in self.crossings]
 
     def __str__(self) -> str:
         through = f"{'/'.join(map(str, self.exit.stages))} to " if self.exit.stages else ""
-        return f"{through}{self.route}" + (f" ({self.how})" if self.crossings else "")
+        return f"{through}{self.route}" + (f" ({', '.join(self._ways)})" if self.crossings else "")
 
 
 #: What a reversing stage does, as a verb.

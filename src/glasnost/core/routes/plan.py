@@ -22,12 +22,14 @@ from glasnost.core.routes.reasons import (
     bad_exit,
     no_exit,
     proxied_meeting,
+    spared,
     too_many,
     unusable,
 )
 from glasnost.core.routes.reversing import Facts, Ways, begins, combined, ways_over
+from glasnost.core.routes.spared import spares
 from glasnost.core.routes.traits import Traits
-from glasnost.core.routes.usable import protocols_of, why_no_exit, why_unusable
+from glasnost.core.routes.usable import origin_of, why_no_exit, why_unusable
 from glasnost.core.routes.vantage import Exit, Vantage
 
 DEFAULT_POLICY: Final = Policy()
@@ -99,7 +101,8 @@ def _reach(
     route: Route, exits: Mapping[tuple[str, str], _Exits], facts: Facts
 ) -> tuple[_Exits, _Whys]:
     """Step 1: the exits that come out where the route begins, cheapest first."""
-    protocols = protocols_of(route, facts.kinds)
+    origin = origin_of(route, facts.kinds)
+    protocols = facts.kinds[origin.kind].protocols
     near: _Exits = []
     for protocol in protocols:
         near += exits.get((protocol, route.network), ())
@@ -112,10 +115,12 @@ def _reach(
         # The route is usable, so a reason can only be about the exit's own stages.
         stages = one[1].stages
         reason = why_no_exit(stages, route.stages, facts.kinds) if stages else None
-        if reason is None:
-            fits.append(one)
-        else:
+        if reason is not None:
             whys.append((f"exit {one[0]}", bad_exit(reason)))
+        elif spares(one[1].not_for, origin):
+            whys.append((f"exit {one[0]}", spared(origin)))
+        else:
+            fits.append(one)
     return sorted(fits, key=lambda one: one[1].cost), whys
 
 

@@ -69,6 +69,13 @@ def bad_exit(reason: str) -> Why:
     return Why(f"it cannot be crossed: {reason}", "change its `via` in [[exits]] of the settings")
 
 
+def spared(origin: Stage) -> Why:
+    """The settings, or ``NO_PROXY``, keep an exit from being used for this."""
+    return Why(
+        f"it is not for {origin}", "change its `not_for` in [[exits]] of the settings, or NO_PROXY"
+    )
+
+
 def proxied_meeting() -> Why:
     """A simultaneous open needs the address that the broker sees to be ours."""
     return Why(

@@ -110,7 +110,8 @@ class Trace:
 
     def __str__(self) -> str:
         ways = ", ".join(crossing.way for crossing in self.path.crossings)
-        how = f" by {ways}" if ways else ""
+        through = f" through {self.path.through}" if self.path.through else ""
+        how = through + (f" by {ways}" if ways else "")
         took = f"{self.seconds * 1000:.0f} ms"
         if not self.why:
             return f"route {self.path.route_number}{how} in {took}"

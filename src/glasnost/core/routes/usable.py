@@ -63,11 +63,11 @@ def _at(number: int, stage: Stage, reason: str) -> str:
     return f"stage {number} ({stage}): {reason}"
 
 
-def protocols_of(route: Route, kinds: Mapping[str, Traits]) -> tuple[str, ...]:
-    """By what a usable route begins: what its first origin stage can open *here*."""
+def origin_of(route: Route, kinds: Mapping[str, Traits]) -> Stage:
+    """Where a usable route begins: its first stage that opens a connection."""
     for stage in route.stages:
-        if protocols := kinds[stage.kind].protocols:
-            return protocols
+        if kinds[stage.kind].protocols:
+            return stage
     raise AssertionError("a usable route opens a connection")
 
 

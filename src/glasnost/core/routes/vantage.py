@@ -20,7 +20,8 @@ class Exit:
     """One outbound path: the stages crossed on its own, and the landing where it comes out.
 
     Without stages it is *direct*. ``source`` is the address that connections are bound to; where
-    there is none, the system chooses among ``sources``. ``name`` is what settings call it.
+    there is none, the system chooses among ``sources``. ``name`` is what settings call it,
+    ``not_for`` what they do not use it for, as `spared.spares` reads it.
     """
 
     lands: Landing
@@ -29,6 +30,7 @@ class Exit:
     source: str | None = None
     sources: tuple[str, ...] = ()
     name: str = ""
+    not_for: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The exit in builtin types; what has its default is left out."""
@@ -39,6 +41,7 @@ class Exit:
             "source": self.source,
             "sources": list(self.sources),
             "name": self.name,
+            "not_for": list(self.not_for),
         }
         return {key: value for key, value in full.items() if value}
 
@@ -55,6 +58,7 @@ class Exit:
             _source(data),
             tuple(map(_literal, _texts(data, "sources"))),
             _typed(data, "name", str, ""),
+            tuple(_texts(data, "not_for")),
         )
 
     def __str__(self) -> str:
