@@ -1,32 +1,25 @@
-"""Members who say what is out of place, replay, or show certificates that do not hold."""
+"""Members who say what is out of place, or replay."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
-from cryptography import x509
 
 from glasnost.core.wire.frames import FrameReader, encode_frame
 from glasnost.core.wire.header import Call
-from glasnost.core.wire.messages import QUESTIONS, Message, Ping, Pong, Record, Register, encode
-from glasnost.errors import GlasnostError, PathCut, Refused, TrustError
-from glasnost.net.channel import open_channel
+from glasnost.core.wire.messages import QUESTIONS, Message, Ping, Record, Register, encode
 from glasnost.net.tls import TlsTransport, secure
-from glasnost.trust.certificates import issue_node_leaf, issue_service
-from glasnost.trust.credentials import Credentials
-from glasnost.trust.keys import new_key
 from glasnost.trust.records import sign_record
 from tests.core.wire.vectors import ANY, vectors
 from tests.net.pairs import App, turns, until
-from tests.roles.broker_lab import CODEC
 from tests.roles.broker_lab import Site as BrokerSite
 from tests.roles.directory_lab import ADDRESS, full, served, signed
-from tests.trust.pool import DAY, Node, Pool, lab, node7, node8
+from tests.trust.pool import Node, Pool, lab, node7, node8
 
 #: All messages there are, each as some peer would send it.
 EVERYTHING = [vector.read(ANY) for vector in vectors("messages.json")]
@@ -154,115 +147,3 @@ def test_replays_and_borrowed_names_change_nothing() -> None:
             assert len(await client.list_all()) == 1
 
     asyncio.run(scenario())
-
-
-def chained(leaf: Callable[[Pool, Node], Credentials]) -> Credentials:
-    return leaf(lab(), node7())
-
-
-def _expired(pool: Pool, node: Node) -> Credentials:
-    past = Pool(time.time() - 30 * DAY)
-    past.key, past.root = pool.key, pool.root  # the same authority, a month ago
-    old = past.node("node7")
-    return past.agent(old)
-
-
-def _elsewhere(pool: Pool, node: Node) -> Credentials:
-    stranger = Pool(time.time())
-    return stranger.agent(stranger.node("node7"))
-
-
-def _long(pool: Pool, node: Node) -> Credentials:
-    """A leaf that certifies another, and so on: ten of them."""
-    chain = list(pool.agent(node).chain)
-    key = node.key
-    issuer = node.cert
-    made: list[x509.Certificate] = []
-    for _ in range(10):
-        own = new_key()
-        made.insert(0, issue_node_leaf(key, node.cert, own.public_key(), time.time(), 3600))
-        key, issuer = own, made[0]
-    assert issuer is made[0]
-    return Credentials(pool.root, pool.domain, key, [*made, *chain])
-
-
-def _deeper(pool: Pool, node: Node) -> Credentials:
-    """`a.b.node7`: X.509 lets a node certify it, and it is none of ours."""
-    from glasnost.trust import certificates
-
-    key = new_key()
-    name = f"a.b.node7.{pool.domain}"
-    leaf = certificates._issue(
-        "a",
-        key.public_key(),
-        node.key,
-        node.cert,
-        certificates._leaf(x509.DNSName(name)),
-        time.time(),
-        3600,
-    )
-    shown = pool.service(node, "web")
-    shown.key, shown.chain = key, (leaf, node.cert)
-    return shown
-
-
-def _borrowed(pool: Pool, node: Node) -> Credentials:
-    """node7's own key certifies a service of node8."""
-    key = new_key()
-    try:
-        leaf = issue_service(
-            node.key, node.cert, f"web.node8.{pool.domain}", key.public_key(), time.time(), 3600
-        )
-    except TrustError:
-        from glasnost.trust import certificates
-
-        leaf = certificates._issue(
-            "web",
-            key.public_key(),
-            node.key,
-            node.cert,
-            certificates._leaf(x509.DNSName(f"web.node8.{pool.domain}")),
-            time.time(),
-            3600,
-        )
-    shown = pool.service(node, "web")
-    shown.key, shown.chain = key, (leaf, node.cert)
-    return shown
-
-
-CHAINS = [_expired, _elsewhere, _long, _deeper, _borrowed]
-
-
-@pytest.mark.parametrize("make", CHAINS, ids=lambda make: make.__name__.strip("_"))
-def test_a_chain_that_does_not_hold_lets_nobody_in(
-    make: Callable[[Pool, Node], Credentials], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Expired, another pool's, ten certificates long, a name too deep, another node's name: the
-    client hears why, and the broker holds nothing for it."""
-
-    async def scenario() -> None:
-        site = BrokerSite()
-        broker = site.start()
-        shown = chained(make)
-
-        async def register() -> None:
-            sock = await site.raw(Call(to="broker"))
-            channel = await open_channel(sock, shown, "broker.*", CODEC)
-            await channel.ask(Register(), 20)
-
-        with pytest.raises((GlasnostError, OSError)) as caught:
-            await register()
-        assert isinstance(caught.value, (TrustError, Refused, PathCut, ConnectionError))
-        await until(lambda: broker.status()["handshakes"] == 0)
-        assert broker.status()["channels"] == broker.status()["targets"] == 0
-        good = await site.channel(site.pool.agent(node8()))
-        assert isinstance(await good.ask(Ping(), 20), Pong)
-        good.close()
-        await until(lambda: broker.status()["channels"] == 0)
-        site.door.close()
-        await site.stop()
-        await turns()
-
-    with caplog.at_level(logging.DEBUG):
-        asyncio.run(scenario())
-    assert not [one for one in caplog.records if one.exc_info]

@@ -14,6 +14,7 @@ import logging
 import random
 import socket
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -46,6 +47,11 @@ log = logging.getLogger("glasnost.target")
 #: Requests carried out at a time: each holds a descriptor or two for some round trips, and a
 #: broker passes on at most some hundred a second to one target.
 MAX_IN_FLIGHT: Final = 256
+#: Of these, those of one broker: whatever it asks for, another finds room.
+PER_BROKER: Final = MAX_IN_FLIGHT // 2
+#: Characters of what a broker has said that are kept and told: some lines for each path of a
+#: connect that failed. The status of an agent must fit a packet, whatever its brokers say.
+MAX_KEPT: Final = 1000
 #: The longest one may take, whatever the broker says (its own bound is the same).
 MAX_TIMEOUT: Final = 30.0
 #: Of the time that a request has: the rest is for our reason to get there before the broker's
@@ -91,7 +97,8 @@ class Target:
         self._core = Registrations((), clock())
         self._attempts: dict[str, asyncio.Task[None]] = {}
         self._channels: dict[str, Channel] = {}
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands: dict[asyncio.Task[None], str] = {}
+        self._in_flight: Counter[str] = Counter()  # by broker
         self._parting: dict[str, str] = {}
         self._counts = {"dial_backs": 0, "legs": 0, "failed": 0}
         self._alarm = Alarm(self._tick, clock)
@@ -164,12 +171,13 @@ class Target:
         except (GlasnostError, OSError) as error:
             del self._attempts[broker]
             log.info("broker %s: %s", broker, shown(sentence(error)))
-            self._handle(broker, Lost(sentence(error), self._jitter()))
+            self._handle(broker, Lost(sentence(error)[:MAX_KEPT], self._jitter()))
         else:
             del self._attempts[broker]
             self._channels[broker], channel = channel, None
             log.info("broker %s: registered as %s", broker, shown(answer.contact))
-            self._handle(broker, Welcomed(answer.contact, answer.observed))
+            contact, observed = answer.contact[:MAX_KEPT], answer.observed[:MAX_KEPT]
+            self._handle(broker, Welcomed(contact, observed))
             self._on_change()
         finally:
             if channel is not None:
@@ -191,15 +199,25 @@ class Target:
             case DialBack() | Leg() if len(self._errands) >= MAX_IN_FLIGHT:
                 why = f"this target carries out {MAX_IN_FLIGHT} requests already"
                 channel.tell(Failed(message.id, "busy", why))
+            case DialBack() | Leg() if self._in_flight[broker] >= PER_BROKER:
+                why = f"this target carries out {PER_BROKER} requests of this broker already"
+                channel.tell(Failed(message.id, "busy", why))
             case DialBack() | Leg():
                 errand = self._errand(broker, channel, message)
                 task = asyncio.get_running_loop().create_task(errand)
-                self._errands.add(task)
-                task.add_done_callback(self._errands.discard)
+                self._errands[task] = broker
+                self._in_flight[broker] += 1
+                task.add_done_callback(self._errand_ended)
             case Failed(_, code, why):  # its last words: it closes
-                self._parting[broker] = why or code
+                self._parting[broker] = (why or code)[:MAX_KEPT]
             case _:
                 log.info("broker %s: %s is no question", broker, type(message).__name__)
+
+    def _errand_ended(self, task: asyncio.Task[None]) -> None:
+        broker = self._errands.pop(task)
+        self._in_flight[broker] -= 1
+        if not self._in_flight[broker]:
+            del self._in_flight[broker]
 
     async def _errand(self, broker: str, channel: Channel, message: DialBack | Leg) -> None:
         timeout = message.timeout if 0 < message.timeout < MAX_TIMEOUT else MAX_TIMEOUT
