@@ -33,6 +33,9 @@ from glasnost.net.channel import Channel
 #: disk, with one or two packets lost on the way.
 TIMEOUT: Final = 5.0
 
+#: Bytes of one listing: so many records as a directory may have, at twice the size of usual ones.
+MAX_LISTED: Final = MAX_RECORDS * 3_000
+
 _M = TypeVar("_M", bound=Message)
 
 
@@ -86,10 +89,13 @@ class DirectoryClient:
     async def query(self, question: List) -> list[tuple[Signed, float]]:
         """The same for what a `Query` asks for; its ``limit`` does not count."""
         found: list[tuple[Signed, float]] = []
-        after = ""
+        after, size = "", 0
         while True:
             asked = msgspec.structs.replace(question, after=after, limit=MAX_PAGE)
             page = await self.ask(asked, Listing)
+            size += sum(map(_size, page.records))
+            if size > MAX_LISTED:
+                raise Unavailable(f"the directory's listing has more than {MAX_LISTED} bytes")
             found += zip(page.records, page.ages, strict=False)
             if not page.more:
                 return found
@@ -174,6 +180,10 @@ class DirectoryClient:
         # Asking for the error tells asyncio that it is known, though nobody may wait any more.
         if not opening.cancelled() and opening.exception() is None:
             self._channel = opening.result()
+
+
+def _size(signed: Signed) -> int:
+    return len(signed.payload) + len(signed.signature) + len(signed.certificate)
 
 
 def _name(signed: Signed) -> str:

@@ -25,6 +25,10 @@ from glasnost.trust.records import Verifier
 #: Names whose last record is remembered: what one host's programs use, at 2 kB each.
 MAX_SEEN = 4096
 
+#: Pages in a row with nothing in them that holds, before a directory is left: it may have expired
+#: records of some thousands of names, and would otherwise lead us on for ever.
+MAX_BARREN = 100
+
 _Listed = list[tuple[Signed, float]]
 
 
@@ -88,7 +92,7 @@ class Lookups:
 
     async def _page_of(self, directory: DirectoryClient, question: List) -> Listing:
         """Its next page that has anything good in it, or the last one."""
-        while True:
+        for _ in range(MAX_BARREN):
             page = await directory.ask(question, Listing)
             listed = list(zip(page.records, page.ages, strict=False))[: question.limit]
             more = page.more or len(listed) < len(page.records)
@@ -100,6 +104,7 @@ class Lookups:
             if last <= question.after:  # it would go round for ever
                 raise Unavailable("a directory's listing does not get on")
             question = msgspec.structs.replace(question, after=last)
+        raise Unavailable(f"{MAX_BARREN} pages of a directory's listing have nothing that holds")
 
     async def all(self, glob: str) -> list[Answer]:
         """Every verified record whose full name matches."""
