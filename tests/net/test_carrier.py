@@ -98,7 +98,7 @@ def test_what_comes_when_nobody_waits_any_more_is_closed() -> None:
 
     before = descriptors()
     asyncio.run(scenario())
-    assert descriptors() == before
+    assert descriptors() <= before  # what earlier tests left may go meanwhile
 
 
 LAST_WORDS = """

@@ -25,7 +25,7 @@ from typing import Final
 from glasnost.net.bridge import Joinable, bridge, dispose
 from glasnost.net.loops import fast_loop
 from glasnost.net.sentences import sentence
-from glasnost.net.sockets import pair
+from glasnost.net.sockets import pair, resets_on_close
 
 log = logging.getLogger("glasnost.carrier")
 
@@ -105,6 +105,8 @@ class Carrier:
 
     def _end(self, ended: threading.Event) -> None:
         for stream, _ in self._copies.values():
+            if isinstance(stream, socket.socket):
+                resets_on_close(stream, False)  # while it is copied, its end would be a cut
             stream.close()
         self._loop.call_soon(ended.set)
 
