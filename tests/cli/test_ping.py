@@ -92,7 +92,7 @@ def test_a_path_through_a_proxy_that_fails_is_shown_from_its_exit_on(
 
 
 SHOWN = """
-route 1, direct: public/ip4:192.0.2.1:9618/service:web
+route 1, through ip4:198.51.100.4:1080/socks5: public/ip4:192.0.2.1:9618/service:web
       stage                                took
 exit  ip4:198.51.100.4:1080  connect   500.0 ms
 exit  socks5                 log in    500.0 ms
