@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -81,7 +82,8 @@ def door(home: Path, said: bytes) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(PATIENCE)
     sock.connect(str(home / "run" / "port.sock"))
-    sock.send(said)
+    with contextlib.suppress(BrokenPipeError):  # who is refused may be told before it has spoken
+        sock.send(said)
     return sock
 
 
