@@ -35,7 +35,7 @@ def test_a_service_that_was_killed_is_refused_at_once(pool: FaultPool, client: s
         assert not fetched["ok"], fetched
         refused = "no service 'jupyter' is registered on node7" in fetched["error"]
         assert refused or "UnknownName" in fetched["error"], fetched
-        world.wait_for("relayed streams to end", traffic.ended("relay"))
+        world.wait_for("its streams to end", traffic.ended("relay", "jupyter.node7"))
         world.wait_for("direct streams to go on", traffic.goes_on("direct"))
         world.wait_for("a withdrawn name", lambda: "jupyter.node7" not in pool.listed())
         world.restart(pool.node7, "service-jupyter")

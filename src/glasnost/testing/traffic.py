@@ -56,9 +56,12 @@ class Traffic:
 
         return on
 
-    def ended(self, way: str) -> Callable[[], bool]:
-        """A condition: every stream that is held and is of this way has ended with an error."""
-        return lambda: all(one.error for one in self.report().held if one.way == way)
+    def ended(self, way: str, name: str = "") -> Callable[[], bool]:
+        """A condition: every stream that is held and is of this way has ended with an error; with
+        a name, those to that service."""
+        return lambda: all(
+            one.error for one in self.report().held if one.way == way and name in ("", one.name)
+        )
 
     def more(self, count: int) -> Callable[[], bool]:
         """A condition: so many more transfers are whole."""
