@@ -70,6 +70,7 @@ def test_a_service_lets_others_in_while_one_address_floods_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "PER_SOURCE", 5)
+    monkeypatch.setattr(server, "MAX_HANDSHAKES", 8)
 
     def call(local: Local, peer: str) -> socket.socket:
         ours, theirs = pair()
@@ -83,10 +84,12 @@ def test_a_service_lets_others_in_while_one_address_floods_it(
             for sock in flood[5:]:
                 refused = answer_of(await everything(sock))
                 assert refused.code == "busy"
-                assert f"5 callers from {FLOOD}" in refused.why
+                assert f"5 handshakes with {FLOOD}" in refused.why
+            # And so another: together they would have all the places there are.
+            flood[5:] = [call(local, f"203.0.113.7:{number}") for number in range(3)]
             stream = await secure(call(local, OTHER), alice().client_context(), server_name=WEB)
             assert await speak(stream) == b"alice@node8: hello"
-            for sock in flood[:5]:
+            for sock in flood:
                 sock.close()
             await turns()
             stream = await secure(

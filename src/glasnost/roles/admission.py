@@ -25,8 +25,13 @@ from glasnost.trust.identity import Identity
 PER_SOURCE: Final = MAX_HALF_OPEN_PER_SOURCE
 
 
+def _refuse(incoming: Incoming, code: str, why: str) -> None:
+    refuse(incoming.sock, code, why, incoming.peer)
+
+
 class Handshakes:
-    """Callers who are being let in, each by ``accept`` in a task of its own.
+    """Callers who are being let in, each by ``accept`` in a task of its own, and refused by
+    ``turn_away`` with a code and a sentence. ``accept`` may go on once it has said `entered`.
 
     Where all places are taken, who comes from an address that has few of them is given one of an
     address that has more: many addresses that say nothing keep out nobody but themselves.
@@ -37,8 +42,10 @@ class Handshakes:
         accept: Callable[[Incoming], Coroutine[Any, Any, None]],
         most: int,
         per_source: int = PER_SOURCE,
+        turn_away: Callable[[Incoming, str, str], None] = _refuse,
     ) -> None:
         self._accept, self._most, self._per_source = accept, most, per_source
+        self._turn_away = turn_away
         self._tasks: dict[asyncio.Task[None], Incoming] = {}
         self._sources: Counter[str] = Counter()
         # Those that have lost their places, and are not done with yet.
@@ -52,16 +59,22 @@ class Handshakes:
         source = source_of(incoming.peer)
         if source and self._sources[source] >= self._per_source:
             why = f"{self._per_source} handshakes with {source} are under way; try again"
-            refuse(incoming.sock, "busy", why, incoming.peer)
+            self._turn_away(incoming, "busy", why)
             return
         if len(self._tasks) >= self._most and not self._make_room(self._sources[source]):
             why = f"{self._most} handshakes are under way; try again"
-            refuse(incoming.sock, "busy", why, incoming.peer)
+            self._turn_away(incoming, "busy", why)
             return
         self._sources[source] += 1
         task = asyncio.get_running_loop().create_task(self._accept(incoming))
         self._tasks[task] = incoming
-        task.add_done_callback(functools.partial(self._entered, incoming))
+        task.add_done_callback(functools.partial(self._ended, incoming))
+
+    def entered(self) -> None:
+        """The caller of the task that says so is in, or will never be: its place is free."""
+        task = asyncio.current_task()
+        if task in self._tasks:
+            self._forget(task)
 
     async def close(self) -> None:
         """Let nobody in who is not in yet."""
@@ -97,9 +110,11 @@ class Handshakes:
             del self._sources[source]
         return incoming
 
-    def _entered(self, incoming: Incoming, task: asyncio.Task[None]) -> None:
+    def _ended(self, incoming: Incoming, task: asyncio.Task[None]) -> None:
         if task in self._tasks:
             self._forget(task)
+        elif task not in self._ending:
+            return  # it was in, and its socket is somebody's
         self._ending.discard(task)
         if task.cancelled():  # perhaps before its first step
             incoming.sock.close()

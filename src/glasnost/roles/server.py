@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
@@ -17,7 +17,7 @@ from glasnost.net.port import Incoming
 from glasnost.net.sentences import sentence
 from glasnost.net.sockets import tune
 from glasnost.net.tls import secure
-from glasnost.roles.admission import source_of
+from glasnost.roles.admission import Handshakes
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.registration import Registration, turn_away
 from glasnost.trust.identity import Identity, identity_of
@@ -49,9 +49,8 @@ class Server:
         self._registration = Registration(offer, reopen)
         self._on_close = on_close
         self._tasks: set[asyncio.Task[None]] = set()
-        # Callers that no handler has yet, most of them shaking hands.
-        self._entering: dict[asyncio.Task[None], Incoming] = {}
-        self._sources: Counter[str] = Counter()
+        refuse = functools.partial(turn_away, offer)
+        self._entering = Handshakes(self._serve, MAX_HANDSHAKES, PER_SOURCE, refuse)
         self._closed = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -76,7 +75,7 @@ class Server:
     async def start(self, local: LocalAgent) -> None:
         """Register. Raises `Refused` where another service has the name."""
         await self._registration.start(local)
-        self._registration.give(self._take)
+        self._registration.give(self._entering.take)
 
     async def close(self) -> None:
         """Withdraw the name; callers that are being served are served on."""
@@ -97,34 +96,8 @@ class Server:
         finally:
             await self.close()
 
-    def _take(self, incoming: Incoming) -> None:
-        """Own one caller's connection."""
-        if len(self._entering) >= MAX_HANDSHAKES:
-            why = f"{MAX_HANDSHAKES} callers are shaking hands already"
-            turn_away(self._offer, incoming, "busy", why)
-            return
-        source = source_of(incoming.peer)
-        if source and self._sources[source] >= PER_SOURCE:
-            why = f"{PER_SOURCE} callers from {source} are shaking hands already"
-            turn_away(self._offer, incoming, "busy", why)
-            return
-        self._sources[source] += 1
-        task = asyncio.get_running_loop().create_task(self._serve(incoming))
-        self._tasks.add(task)
-        self._entering[task] = incoming
-        task.add_done_callback(self._served)
-
-    def _served(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task in self._entering:
-            self._entered(task).sock.close()  # it was cancelled before its first step
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, (GlasnostError, OSError, EOFError)):  # a caller that went away
-            log.info("%s: a caller was lost: %s", self._offer.name, printable(sentence(error)))
-        elif error is not None:
-            log.error("%s: a handler failed", self._offer.name, exc_info=error)
-
     async def _serve(self, incoming: Incoming) -> None:
+        """Own one caller's connection."""
         try:
             stream, identity = await self._let_in(incoming)
         except (GlasnostError, OSError) as error:
@@ -132,19 +105,20 @@ class Server:
             log.info("%s: caller %s: %s", self._offer.name, printable(incoming.peer), why)
             return
         finally:
-            task = asyncio.current_task()
-            assert task is not None
-            self._entered(task)
+            self._entering.entered()
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._served)
         await self._handler(stream, identity)
 
-    def _entered(self, task: asyncio.Task[None]) -> Incoming:
-        """This caller is in, or will never be."""
-        incoming = self._entering.pop(task)
-        source = source_of(incoming.peer)
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
-        return incoming
+    def _served(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, (GlasnostError, OSError, EOFError)):  # a caller that went away
+            log.info("%s: a caller was lost: %s", self._offer.name, printable(sentence(error)))
+        elif error is not None:
+            log.error("%s: a handler failed", self._offer.name, exc_info=error)
 
     async def _let_in(self, incoming: Incoming) -> tuple[Stream, Identity | None]:
         if self._offer.protection == "plain":
