@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from glasnost.net.sockets import adopt, resets_on_close
 from glasnost.net.tls import TlsTransport
-from glasnost.net.websocket import WsTransport
+
+if TYPE_CHECKING:  # it takes a while to import, and few hosts need it
+    from glasnost.net.websocket import WsTransport
 
 #: What a service's stream is to its program.
 Stream = TlsTransport | socket.socket
 #: What can be joined here.
-Joinable = Stream | WsTransport
+Joinable: TypeAlias = "Stream | WsTransport"
 
 
 def dispose(stream: Joinable) -> None:

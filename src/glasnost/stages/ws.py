@@ -12,12 +12,13 @@ import socket
 
 from glasnost.core.routes.traits import Traits
 from glasnost.net.carrier import carried
-from glasnost.net.websocket import connect_ws
 from glasnost.stages.base import Kind, Step
 
 
 async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
     """Ask the front for a WebSocket; what comes out is the stream inside."""
+    from glasnost.net.websocket import connect_ws  # it takes a while, and few routes need it
+
     assert sock is not None, "a forward stage needs a stream"
     server, path = step.stage.args
     host = f"[{server}]" if ":" in server else server

@@ -13,7 +13,6 @@ from glasnost.net.carrier import carried
 from glasnost.net.exact import refuse
 from glasnost.net.port import SharedPort
 from glasnost.net.sentences import sentence
-from glasnost.net.websocket import accept_ws
 
 log = logging.getLogger("glasnost.agent")
 
@@ -49,6 +48,8 @@ class WebSockets:
         await asyncio.gather(*self._shaking, return_exceptions=True)
 
     async def _serve(self, port: SharedPort, sock: socket.socket, begun: bytes, peer: str) -> None:
+        from glasnost.net.websocket import accept_ws  # it takes a while, and few hosts need it
+
         try:
             inside = await carried(functools.partial(accept_ws, sock, self._path, begun))
         except (GlasnostError, OSError) as error:
