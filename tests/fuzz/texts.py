@@ -16,12 +16,12 @@ from glasnost.cli import address_forms
 from glasnost.cli.explain import _read_vantage
 from glasnost.cli.match import _from_file
 from glasnost.condor import parse as parse_sinful
-from glasnost.condor.conversion import Conversion
-from glasnost.condor.convert_v1 import from_v1, to_v1
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.explain import explain
-from glasnost.condor.from_address import from_address
-from glasnost.condor.to_address import to_address
+from glasnost.condor.addresses.conversion import Conversion
+from glasnost.condor.addresses.convert_v1 import from_v1, to_v1
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.explain import explain
+from glasnost.condor.addresses.from_address import from_address
+from glasnost.condor.addresses.to_address import to_address
 from glasnost.core.address import Address, Landing, Route, Stage
 from glasnost.core.address.display import display, parse_display
 from glasnost.core.address.forms import from_builtins, from_json, from_msgpack, to_json, to_msgpack
@@ -39,7 +39,7 @@ from glasnost.settings import Settings, load_settings
 from tests.core.address.examples import EXAMPLES
 from tests.fuzz.parser import ODD, Parser, remade, text_of, texts
 
-_ADDRESS, _CONDOR = "glasnost.core.address", "glasnost.condor"
+_ADDRESS, _CONDOR = "glasnost.core.address", "glasnost.condor.addresses"
 _FOLDER = Path(__file__).parents[1]
 SINFULS = [
     case["input"]

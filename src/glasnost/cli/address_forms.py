@@ -60,7 +60,7 @@ def _to_base64(address: Address) -> str:
 
 def _from_sinful(text: str) -> Told[Address]:
     from glasnost.condor import parse
-    from glasnost.condor.to_address import to_address
+    from glasnost.condor.addresses.to_address import to_address
 
     made = to_address(parse(text))
     missing = tuple(map(str, made.missing))
@@ -70,7 +70,7 @@ def _from_sinful(text: str) -> Told[Address]:
 
 
 def _to_sinful(address: Address) -> Told[str]:
-    from glasnost.condor.from_address import from_address
+    from glasnost.condor.addresses.from_address import from_address
 
     made = from_address(address)
     missing = tuple(map(str, made.missing))

@@ -11,11 +11,11 @@ import click
 from glasnost.cli import common
 from glasnost.cli.output import say, say_json, table
 from glasnost.condor import Sinful, parse
-from glasnost.condor.conversion import Missing
-from glasnost.condor.convert_v1 import from_v1, to_v1
-from glasnost.condor.explain import explain
-from glasnost.condor.from_address import from_address
-from glasnost.condor.to_address import to_address
+from glasnost.condor.addresses.conversion import Missing
+from glasnost.condor.addresses.convert_v1 import from_v1, to_v1
+from glasnost.condor.addresses.explain import explain
+from glasnost.condor.addresses.from_address import from_address
+from glasnost.condor.addresses.to_address import to_address
 from glasnost.core.address import Address
 from glasnost.errors import SinfulError
 

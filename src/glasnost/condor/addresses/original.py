@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.escaping import broken, unescape
-from glasnost.condor.limits import MAX_PORT_DIGITS, MAX_PORT_NUMBER, MAX_TEXT
-from glasnost.condor.sinful import ADDRS, Sinful, in_order
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.escaping import broken, unescape
+from glasnost.condor.addresses.limits import MAX_PORT_DIGITS, MAX_PORT_NUMBER, MAX_TEXT
+from glasnost.condor.addresses.sinful import ADDRS, Sinful, in_order
 from glasnost.errors import SinfulError
 
 _WHOLE: Final = re.compile(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from glasnost.condor.original import parse_original
-from glasnost.condor.sinful import PRIV_ADDR, Sinful
+from glasnost.condor.addresses.original import parse_original
+from glasnost.condor.addresses.sinful import PRIV_ADDR, Sinful
 from glasnost.errors import SinfulError
 
 #: The id that a daemon behind a shared port has if an address names none.

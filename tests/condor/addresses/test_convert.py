@@ -3,11 +3,11 @@
 import pytest
 
 from glasnost.condor import parse
-from glasnost.condor.convert_v1 import from_v1, to_v1
-from glasnost.condor.folding import unfold
-from glasnost.condor.from_address import from_address
-from glasnost.condor.sinful_v1 import write_v1
-from glasnost.condor.to_address import to_address
+from glasnost.condor.addresses.convert_v1 import from_v1, to_v1
+from glasnost.condor.addresses.folding import unfold
+from glasnost.condor.addresses.from_address import from_address
+from glasnost.condor.addresses.sinful_v1 import write_v1
+from glasnost.condor.addresses.to_address import to_address
 from glasnost.core.address import Address
 
 BOTH_WAYS = [

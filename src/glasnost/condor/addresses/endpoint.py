@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from glasnost.condor.limits import MAX_PORT_DIGITS
+from glasnost.condor.addresses.limits import MAX_PORT_DIGITS
 
 _PORT: Final = re.compile(r"(?:[ \t\n\v\f\r]*+[0-9]++)?")
 

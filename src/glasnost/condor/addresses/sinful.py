@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.escaping import as_htcondor_escapes, escape
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.escaping import as_htcondor_escapes, escape
 
 SOCK: Final = "sock"
 CCBID: Final = "CCBID"

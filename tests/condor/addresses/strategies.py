@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from glasnost.condor import Sinful
-from glasnost.condor.endpoint import IpPort
+from glasnost.condor.addresses.endpoint import IpPort
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=6)
 WORDS = st.text("abcXYZ019._-", min_size=1, max_size=6)

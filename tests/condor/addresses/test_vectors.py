@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from glasnost.condor import Sinful, parse
-from glasnost.condor.dial import Choice, choose, points_to
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.escaping import as_htcondor_escapes, escape
-from glasnost.condor.folding import unfold
-from glasnost.condor.sinful_v1 import write_v1
+from glasnost.condor.addresses.dial import Choice, choose, points_to
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.escaping import as_htcondor_escapes, escape
+from glasnost.condor.addresses.folding import unfold
+from glasnost.condor.addresses.sinful_v1 import write_v1
 from glasnost.errors import SinfulError
 
-PATH = Path(__file__).parents[1] / "vectors/condor/sinful.json"
+PATH = Path(__file__).parents[2] / "vectors/condor/sinful.json"
 VECTORS = json.loads(PATH.read_text("utf-8"))
 PARSED = [case for case in VECTORS["parse"] if case.get("valid")]
 REFUSED = [case for case in VECTORS["parse"] if not case.get("valid")]

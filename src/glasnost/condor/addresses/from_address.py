@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from glasnost.condor.conversion import Conversion, Missing
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.escaping import escape
-from glasnost.condor.limits import MAX_TEXT
-from glasnost.condor.reading import parse
-from glasnost.condor.sinful import CCBID, NO_UDP, PRIV_ADDR, PRIV_NET, SOCK, Sinful
-from glasnost.condor.to_address import CCB_STAGE, DNS_STAGE, SOCK_STAGE
+from glasnost.condor.addresses.conversion import Conversion, Missing
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.escaping import escape
+from glasnost.condor.addresses.limits import MAX_TEXT
+from glasnost.condor.addresses.reading import parse
+from glasnost.condor.addresses.sinful import CCBID, NO_UDP, PRIV_ADDR, PRIV_NET, SOCK, Sinful
+from glasnost.condor.addresses.to_address import CCB_STAGE, DNS_STAGE, SOCK_STAGE
 from glasnost.core.address import PUBLIC, Address, Route, Stage
 from glasnost.errors import SinfulError
 

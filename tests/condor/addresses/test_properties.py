@@ -5,14 +5,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from glasnost.condor import Sinful, parse
-from glasnost.condor.conversion import Missing
-from glasnost.condor.convert_v1 import from_v1, to_v1
-from glasnost.condor.explain import explain
-from glasnost.condor.from_address import from_address
-from glasnost.condor.to_address import to_address
+from glasnost.condor.addresses.conversion import Missing
+from glasnost.condor.addresses.convert_v1 import from_v1, to_v1
+from glasnost.condor.addresses.explain import explain
+from glasnost.condor.addresses.from_address import from_address
+from glasnost.condor.addresses.to_address import to_address
 from glasnost.core.address import Address, Route, Stage
 from glasnost.errors import SinfulError
-from tests.condor.strategies import NEARLY, WORDS, sinfuls
+from tests.condor.addresses.strategies import NEARLY, WORDS, sinfuls
 
 
 def parsed_or_skipped(sinful: Sinful) -> Sinful:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from glasnost.condor.dial import Choice, choose
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.folding import brokers
-from glasnost.condor.sinful import ADDRS, CCBID, MEANINGS, Sinful
+from glasnost.condor.addresses.dial import Choice, choose
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.folding import brokers
+from glasnost.condor.addresses.sinful import ADDRS, CCBID, MEANINGS, Sinful
 
 #: What the ratings of `IpPort.desirability` mean; a client dials the highest it can.
 _RATINGS = {

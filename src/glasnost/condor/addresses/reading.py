@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from glasnost.condor.folding import BadField, fold, unfold
-from glasnost.condor.original import read_original
-from glasnost.condor.sinful import Sinful
-from glasnost.condor.sinful_v1 import read_v1
+from glasnost.condor.addresses.folding import BadField, fold, unfold
+from glasnost.condor.addresses.original import read_original
+from glasnost.condor.addresses.sinful import Sinful
+from glasnost.condor.addresses.sinful_v1 import read_v1
 from glasnost.errors import SinfulError
 
 

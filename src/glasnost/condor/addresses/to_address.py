@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from glasnost.condor.conversion import Conversion, Missing
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.folding import brokers
-from glasnost.condor.original import parse_original
-from glasnost.condor.sinful import (
+from glasnost.condor.addresses.conversion import Conversion, Missing
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.folding import brokers
+from glasnost.condor.addresses.original import parse_original
+from glasnost.condor.addresses.sinful import (
     ADDRS,
     ALIAS,
     CCBID,

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from glasnost.condor import Sinful, parse
-from glasnost.condor.limits import MAX_TEXT, MAX_V1_TEXT
+from glasnost.condor.addresses.limits import MAX_TEXT, MAX_V1_TEXT
 from glasnost.errors import AddressError, SinfulError
 
 V1 = '{[ p="primary"; a="h"; port=1; n="Internet"; '

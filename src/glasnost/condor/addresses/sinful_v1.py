@@ -11,7 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from glasnost.condor.limits import MAX_PORT_NUMBER, MAX_V1_NAME, MAX_V1_ROUTES, MAX_V1_TEXT
+from glasnost.condor.addresses.limits import (
+    MAX_PORT_NUMBER,
+    MAX_V1_NAME,
+    MAX_V1_ROUTES,
+    MAX_V1_TEXT,
+)
 from glasnost.errors import SinfulError
 
 PRIMARY: Final = "primary"

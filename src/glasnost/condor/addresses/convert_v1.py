@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from glasnost.condor.conversion import Conversion, Missing
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.folding import brokers, private_endpoint, unfold
-from glasnost.condor.limits import MAX_V1_NAME, MAX_V1_TEXT
-from glasnost.condor.original import parse_original
-from glasnost.condor.reading import parse
-from glasnost.condor.sinful import (
+from glasnost.condor.addresses.conversion import Conversion, Missing
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.folding import brokers, private_endpoint, unfold
+from glasnost.condor.addresses.limits import MAX_V1_NAME, MAX_V1_TEXT
+from glasnost.condor.addresses.original import parse_original
+from glasnost.condor.addresses.reading import parse
+from glasnost.condor.addresses.sinful import (
     ADDRS,
     ALIAS,
     CCBID,
@@ -28,7 +28,14 @@ from glasnost.condor.sinful import (
     SOCK,
     Sinful,
 )
-from glasnost.condor.sinful_v1 import CONTACT_ID, INTERNET, PRIMARY, RouteV1, read_v1, write_v1
+from glasnost.condor.addresses.sinful_v1 import (
+    CONTACT_ID,
+    INTERNET,
+    PRIMARY,
+    RouteV1,
+    read_v1,
+    write_v1,
+)
 from glasnost.errors import SinfulError
 
 #: What v1 reads as one word. A quote may stand in it, a bracket ends the route.

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from glasnost.condor.endpoint import IpPort
-from glasnost.condor.escaping import escape
-from glasnost.condor.limits import MAX_DEPTH, MAX_V1_ROUTES
-from glasnost.condor.original import parse_original
-from glasnost.condor.sinful import ALIAS, CCBID, NO_UDP, PRIV_ADDR, PRIV_NET, SOCK, Sinful
-from glasnost.condor.sinful_v1 import INTERNET, PRIMARY, RouteV1
+from glasnost.condor.addresses.endpoint import IpPort
+from glasnost.condor.addresses.escaping import escape
+from glasnost.condor.addresses.limits import MAX_DEPTH, MAX_V1_ROUTES
+from glasnost.condor.addresses.original import parse_original
+from glasnost.condor.addresses.sinful import ALIAS, CCBID, NO_UDP, PRIV_ADDR, PRIV_NET, SOCK, Sinful
+from glasnost.condor.addresses.sinful_v1 import INTERNET, PRIMARY, RouteV1
 from glasnost.errors import SinfulError
 
 
