@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.fuzz import http, proxies, streams, texts, trusted, wire
+from tests.fuzz import ads, http, proxies, streams, texts, trusted, wire
 from tests.fuzz.parser import Parser
 
 PARSERS: list[Parser] = [
     *wire.PARSERS,
     *texts.PARSERS,
+    *ads.PARSERS,
     *trusted.PARSERS,
     *streams.PARSERS,
     *proxies.PARSERS,
