@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import ads, http, proxies, streams, texts, trusted, wire
+from tests.fuzz import ads, cedar, http, proxies, streams, texts, trusted, wire
 from tests.fuzz.parser import Parser
 
 PARSERS: list[Parser] = [
@@ -13,4 +13,5 @@ PARSERS: list[Parser] = [
     *streams.PARSERS,
     *proxies.PARSERS,
     *http.PARSERS,
+    *cedar.PARSERS,
 ]
