@@ -3,17 +3,21 @@
 #   make test                       with the first Python of 3.11 or later that is found
 #   make test PYTHON=python3.13     with this one, in a venv of its own below build/
 #   make test ARGS="-k broker -x"   further arguments for what runs
+#   make test WORKERS=              one test after the other, as a debugger wants it
 #
 # make turns every failure into its own status 2. Where the exact status matters (the demo: 0 all
 # cases ran as expected, 3 some could not run here), call the script: tools/demo.
 
 export PYTHON
 ARGS =
+# Three at a time for two cores, since the lab's tests wait a good deal; a file's tests stay together
+# (its lab is built once), and files in their order (the longest are in the middle, not at the end).
+WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check lab bench soak fuzz setup clean
 
 test:   ## the whole test suite
-	@tools/run python -m pytest $(ARGS)
+	@tools/run python -m pytest $(WORKERS) $(ARGS)
 
 demo:   ## the main job, in a small internet of network namespaces
 	@tools/demo $(ARGS)

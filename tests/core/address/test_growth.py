@@ -31,15 +31,16 @@ BEGINNINGS = [
 
 
 def seconds(read: Callable[[str], Address], text: str, tries: int = 3) -> float:
-    """The fastest of some tries, as whatever else runs only adds to it."""
+    """The processor time of the fastest of some tries: whatever else runs only adds to it, if less
+    than to the time of the clock on the wall."""
     taken = []
     for _ in range(tries):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         try:
             read(text)
         except AddressError:
             pass
-        taken.append(time.perf_counter() - begun)
+        taken.append(time.thread_time() - begun)
     return min(taken)
 
 
@@ -95,11 +96,11 @@ LARGEST = {
 
 @pytest.mark.parametrize("text", LARGEST.values(), ids=LARGEST.keys())
 def test_the_largest_addresses_are_read_and_printed_in_a_moment(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     address = Address.parse(text)
     assert str(address) == text or "reach" in text or "%41" in text
     assert parse_display(display(address)) == address
     assert parse_notation(notation(address)) == address
     assert address.graph().routes() == address.routes
     # 512 stages in five forms: some 20 ms. A second is for machines that do much else.
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
