@@ -31,7 +31,7 @@ lab:    ## a lab to look around in
 	@tools/run python -m glasnost.testing.lab $(ARGS)
 
 bench:  ## the measurements (ARGS="port relay": only these)
-	@tools/run --bench python -m benchmarks $(ARGS)
+	@tools/run --servers python -m benchmarks $(ARGS)
 
 soak:   ## ten minutes of transfers among 20 lab hosts while daemons and cables fail
 	@tools/run python -m glasnost.testing.soak $(ARGS)

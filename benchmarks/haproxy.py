@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.site import wait_until_listening
 
-ABSENT = "haproxy is not here (tools/setup --bench)"
+ABSENT = "haproxy is not here (tools/setup --servers)"
 _CONFIG = """
 global
     maxconn 4000

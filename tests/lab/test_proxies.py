@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from glasnost.errors import StageFailed
-from glasnost.settings import ProxySetting, Settings
+from glasnost.settings import ProxySetting, Settings, TlsSetting
 from glasnost.stages import Means
 from glasnost.stages.walk import walk
 from glasnost.testing.contracts import path
 from glasnost.testing.lab import Lab
 from glasnost.testing.world import World
 from tests.lab import servers
+from tests.stages.fronts import certificate
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("needs_lab")]
 
@@ -25,13 +26,17 @@ SIZE = 300_000
 #: Where somebody listens who sends back what he gets, and where nobody does.
 ECHO, NOBODY = 9000, 9001
 
-#: Each proxy: its port, and the stage that crosses it.
+#: The name of whom squid's certificate is.
+SQUID = "proxy.example.org"
+#: Each proxy: its port, and the stages that cross it.
 PROXIES = {
     "microsocks": (1080, "socks5"),
     "microsocks with a password": (1081, "socks5"),
     "dante": (1082, "socks5"),
     "tinyproxy": (3128, "http-connect"),
     "tinyproxy with a password": (3129, "http-connect"),
+    "squid with a password": (3130, "http-connect"),
+    "squid with a password, by TLS": (3131, f"tls:{SQUID}/http-connect"),
 }
 LOCKED = [name for name in PROXIES if "password" in name]
 
@@ -50,6 +55,8 @@ class Site:
         servers.danted(self.proxy, 1082, folder)
         servers.tinyproxy(self.proxy, 3128, folder, *ports)
         servers.tinyproxy(self.proxy, 3129, folder, *ports, basic)
+        self.shown = certificate(folder, SQUID)
+        servers.squid(self.proxy, 3130, 3131, folder, self.shown)
         for host in (self.proxy, self.target):
             servers.echo(host, ECHO, folder)
 
@@ -57,11 +64,12 @@ class Site:
         self, proxy: str, to: str, *, as_exit: bool = False, password: str = servers.PASSWORD
     ) -> bytes:
         """Send a line to an origin through a proxy, which stands in the route or in the exit."""
-        port, kind = PROXIES[proxy]
+        port, stages = PROXIES[proxy]
         at = f"ip4:{self.proxy.ip4}:{port}"
         login = ProxySetting(at, servers.USER, password)
-        means = Means(settings=Settings(proxies=(login,) if password else ()))
-        via = f"{at}/{kind}"
+        tls = {SQUID: TlsSetting(authorities=str(self.shown.authority))}
+        means = Means(settings=Settings(proxies=(login,) if password else (), tls=tls))
+        via = f"{at}/{stages}"
         if as_exit:
             lands = "ip4" if to.startswith("dns:") else ""
             on = path(f"public/{to}", via=f"public/{via}", lands=lands)
@@ -82,7 +90,7 @@ class Site:
 def site(lab_reason: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if lab_reason is not None:
         pytest.skip(lab_reason)
-    servers.need("microsocks", "danted", "tinyproxy")
+    servers.need("microsocks", "danted", "tinyproxy", "squid")
     with Lab() as lab:
         yield Site(lab, tmp_path_factory.mktemp("proxies"))
 
@@ -109,6 +117,8 @@ REFUSALS = [
     ("dante", servers.FORBIDDEN, "the proxy says: not allowed by its rules"),
     ("tinyproxy", NOBODY, "the proxy says: 500 Unable to connect"),
     ("tinyproxy", servers.FORBIDDEN, "the proxy says: 403 Access violation"),
+    ("squid with a password", NOBODY, "the proxy says: 503 Service Unavailable"),
+    ("squid with a password, by TLS", servers.FORBIDDEN, "the proxy says: 403 Forbidden"),
 ]
 
 
@@ -116,7 +126,8 @@ REFUSALS = [
 def test_a_refusal_has_the_proxys_reason(site: Site, proxy: str, port: int, says: str) -> None:
     with pytest.raises(StageFailed) as caught:
         site.cross(proxy, f"ip4:{site.target.ip4}:{port}")
-    assert (caught.value.number, caught.value.why) == (3, says)
+    number = 3 + PROXIES[proxy][1].count("/")
+    assert (caught.value.number, caught.value.why) == (number, says)
 
 
 @pytest.mark.parametrize("proxy", LOCKED)

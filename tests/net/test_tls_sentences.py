@@ -20,3 +20,9 @@ def test_a_reason_reads_well(reason: str, sentence: str) -> None:
     error = ssl.SSLError(1, "[SSL] (_ssl.c:1)")
     error.reason = reason
     assert tls_sentence(error) == sentence
+
+
+def test_a_reason_that_python_has_no_name_for_reads_as_well() -> None:
+    error = ssl.SSLError(1, "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)")
+    error.reason = None  # type: ignore[assignment]
+    assert tls_sentence(error) == "the peer ended the handshake: no application protocol"

@@ -21,10 +21,11 @@ NAME = "gate.example.org"
 
 @dataclass
 class Front:
-    """``port`` is where it listens, ``authority`` a file with its certificate, ``asked`` the names
-    that its callers wanted, ``spoke`` what ALPN agreed on."""
+    """``port`` is where it listens, ``authority`` a file with its certificate, ``key`` one with
+    its key, ``asked`` the names that its callers wanted, ``spoke`` what ALPN agreed on."""
 
     authority: Path
+    key: Path
     pin: str
     port: int = 0
     asked: list[str | None] = field(default_factory=list)
@@ -54,7 +55,7 @@ def certificate(folder: Path, name: str = NAME) -> Front:
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     der = made.public_bytes(serialization.Encoding.DER)
-    return Front(folder / "front.crt", hashlib.sha256(der).hexdigest())
+    return Front(folder / "front.crt", folder / "front.key", hashlib.sha256(der).hexdigest())
 
 
 @contextlib.asynccontextmanager

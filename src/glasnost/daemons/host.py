@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from glasnost.core.address import Address, Stage
+from glasnost.core.address import Address, Route, Stage
+from glasnost.core.routes.endpoint import on_host
 from glasnost.core.wire.messages import Directory, Offer
 from glasnost.daemons.alone import alone
 from glasnost.errors import Unavailable
@@ -212,7 +213,10 @@ class _Directories:
 
 
 async def own_address(local: LocalAgent, service: str) -> str:
-    """Where a service of this host is met from other hosts; empty if nowhere."""
-    returns = (await local.where()).returns
+    """Where a service of this host is met from other hosts, by who is no member yet and so has no
+    broker; empty if nowhere."""
+    doors = [Route.parse(text) for text in (await local.status())["doors"]]
+    met = [route for route in doors if not on_host(route.network)]
+    direct = [route for route in met if all(one.kind != "ccb" for one in route.stages)]
     stage = Stage.service(service)
-    return str(Address(tuple(route.then(stage) for route in returns))) if returns else ""
+    return str(Address(tuple(route.then(stage) for route in direct))) if direct else ""

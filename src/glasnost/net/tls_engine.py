@@ -32,6 +32,8 @@ class _Wire(threading.local):
 
 
 _wire = _Wire()
+#: What stands around a reason that Python has no name for: ``[SSL] ... (_ssl.c:1006)``.
+_UNNAMED: Final = re.compile(r"^\[\w+\] | \(_ssl\.c:\d+\)$")
 
 
 class Engine:
@@ -185,7 +187,7 @@ class Engine:
 def tls_sentence(error: ssl.SSLError) -> str:
     """OpenSSL's reason as a sentence: ``certificate verify failed: ...``."""
     detail = getattr(error, "verify_message", "")
-    reason = (error.reason or str(error)).replace("_", " ").lower()
+    reason = (error.reason or _UNNAMED.sub("", str(error))).replace("_", " ").lower()
     # SSLV3_ALERT_CERTIFICATE_EXPIRED, TLSV1_ALERT_UNKNOWN_CA, TLSV13_ALERT_...
     if alert := re.fullmatch(r"(?:sslv3|tlsv1|tlsv13) alert (.+)", reason):
         return f"the peer ended the handshake: {alert[1]}"
