@@ -154,7 +154,7 @@ def _messages(conversation: str) -> Parser:
     said = said_in(conversation)
     return Parser(
         f"messages: {conversation}",
-        (f"{_WIRE}.messages.Codec.decode", f"{_WIRE}.messages._explain"),
+        (f"{_WIRE}.messages.codec.Codec.decode", f"{_WIRE}.messages.codec._explain"),
         functools.partial(check_message, conversation),
         st.binary(max_size=200) | mutated(said) | remade(said),
         seeds=lambda: said,
@@ -214,7 +214,7 @@ PARSERS = [
     ),
     Parser(
         "records",
-        (f"{_WIRE}.messages.decode_record",),
+        (f"{_WIRE}.messages.records.decode_record",),
         check_record,
         st.binary(max_size=300) | mutated(RECORDS) | remade(RECORDS),
         seeds=lambda: RECORDS,
