@@ -66,7 +66,14 @@ class Writer:
         self._parts: list[bytes] = []
 
     def message(self) -> bytes:
+        """What has been written."""
         return b"".join(self._parts)
+
+    def take(self) -> bytes:
+        """What has been written since the last time: a part of a message that goes on."""
+        part = self.message()
+        self._parts.clear()
+        return part
 
     def integer(self, number: int) -> None:
         """Signed or unsigned, of 64 bits."""
@@ -154,7 +161,7 @@ class Reader:
     """One message being read, or as much of it as has come (``whole`` false: a reply of any
     length is read in parts). ``secret`` deciphers what a marker stands before."""
 
-    __slots__ = ("_at", "_body", "_secret", "encrypted", "whole")
+    __slots__ = ("_body", "_secret", "at", "encrypted", "whole")
 
     def __init__(
         self,
@@ -166,18 +173,19 @@ class Reader:
         self.encrypted = encrypted
         self.whole = whole
         self._body = body
-        self._at = 0
         self._secret = secret
+        #: Where the next value begins; set back, it is read again (until `feed`).
+        self.at = 0
 
     @property
     def left(self) -> int:
         """How many bytes are still to be read."""
-        return len(self._body) - self._at
+        return len(self._body) - self.at
 
     def feed(self, data: bytes, whole: bool) -> None:
         """More of the message has come; what was read is forgotten."""
-        self._body = self._body[self._at :] + data
-        self._at = 0
+        self._body = self._body[self.at :] + data
+        self.at = 0
         self.whole = whole
 
     def end(self) -> None:
@@ -199,11 +207,11 @@ class Reader:
             raise ProtocolError(f"a number of 2 to the {exponent}") from None
 
     def raw(self, size: int) -> bytes:
-        end = self._at + size
+        end = self.at + size
         if end > len(self._body) or size < 0:
             raise self._short()
-        found = self._body[self._at : end]
-        self._at = end
+        found = self._body[self.at : end]
+        self.at = end
         return found
 
     def string(self) -> str:
@@ -212,8 +220,8 @@ class Reader:
     def nullable(self) -> str | None:
         """A string, or None where the marker of a null pointer stands."""
         size = 9 if self.encrypted else 1
-        if self._body[self._at : self._at + size] == (_NUMBER.pack(1) + NULL)[-size:]:
-            self._at += size
+        if self._body[self.at : self.at + size] == (_NUMBER.pack(1) + NULL)[-size:]:
+            self.at += size
             return None
         return self.string()
 
@@ -221,37 +229,32 @@ class Reader:
         """A string as the bytes that it is."""
         if self.encrypted:
             return _text_of(self.raw(_string_size(self.integer())))
-        end = self._body.find(b"\0", self._at)
+        end = self._body.find(b"\0", self.at)
         if end < 0:
             raise self._short()
-        found = self._body[self._at : end]
-        self._at = end + 1
+        found = self._body[self.at : end]
+        self.at = end + 1
         return found
 
     def ad(self, limit: int = MAX_LINES, types: bool = True) -> list[bytes]:
-        """The lines of an ad. `Incomplete` leaves the reader where it was."""
-        begin = self._at
-        try:
-            count = self.integer()
-            if not 0 <= count <= limit:
-                raise ProtocolError(f"an ad of {count} lines")
-            lines = self._lines(count)
-            if types:
-                self.octets()
-                self.octets()
-        except Incomplete:
-            self._at = begin
-            raise
+        """The lines of an ad."""
+        count = self.integer()
+        if not 0 <= count <= limit:
+            raise ProtocolError(f"an ad of {count} lines")
+        lines = self._lines(count)
+        if types:
+            self.octets()
+            self.octets()
         return lines
 
     def _lines(self, count: int) -> list[bytes]:
-        begin = self._at
+        begin = self.at
         if self._secret is None:
             lines = self._prefixed(count) if self.encrypted else self._ended(count)
             if SECRET_MARKER not in lines:
                 return lines
         # A marker is no line, and the count does not know it: slowly, then.
-        self._at = begin
+        self.at = begin
         return [self._line() for _ in range(count)]
 
     def _line(self) -> bytes:
@@ -267,10 +270,10 @@ class Reader:
         """Strings that end with a zero byte: split in one go, within what is likely enough."""
         size = _WINDOW
         while True:
-            lines = self._body[self._at : self._at + size].split(b"\0", count)
+            lines = self._body[self.at : self.at + size].split(b"\0", count)
             if len(lines) > count:
                 del lines[count:]  # what is behind them
-                self._at += sum(map(len, lines)) + count
+                self.at += sum(map(len, lines)) + count
                 return lines
             if size >= self.left:
                 raise self._short()
@@ -278,7 +281,7 @@ class Reader:
 
     def _prefixed(self, count: int) -> list[bytes]:
         """Strings with their length before them."""
-        body, at, unpack = self._body, self._at, _NUMBER.unpack_from
+        body, at, unpack = self._body, self.at, _NUMBER.unpack_from
         room = len(body)
         lines = []
         for _ in range(count):
@@ -294,7 +297,7 @@ class Reader:
                 raise _unended()
         if b"\0" in b"".join(lines):
             raise _unended()
-        self._at = at
+        self.at = at
         return lines
 
     def _short(self) -> ProtocolError:
