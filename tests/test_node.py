@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import glasnost
-from glasnost import node as module
+from glasnost import calls
 from glasnost.core.wire.messages import Directory
 from glasnost.errors import BadName, PathCut, Refused, SettingsError, Unavailable, UnknownName
 from glasnost.net.bridge import Stream
@@ -342,7 +342,7 @@ def test_errors_of_a_blocking_call_come_as_they_are(monkeypatch: pytest.MonkeyPa
     async def fails(name: str, timeout: float) -> Any:
         raise RuntimeError("what the work says")
 
-    monkeypatch.setattr(module, "_create", fails)
+    monkeypatch.setattr(calls, "_create", fails)
 
     async def run() -> None:
         with pytest.raises(RuntimeError, match="what the work says"):

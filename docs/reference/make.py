@@ -22,6 +22,7 @@ import glasnost.errors
 import glasnost.settings
 from glasnost.cli.address_forms import FORMS
 from glasnost.cli.app import COMMANDS
+from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.address.kinds import KNOWN
 from glasnost.core.routes.traits import WAYS, Role, Traits
 from glasnost.stages import KINDS
@@ -29,6 +30,8 @@ from glasnost.stages import KINDS
 HERE = Path(__file__).resolve().parent
 MADE = "<!-- Made by docs/reference/make.py: change the code, then run that. -->"
 WIDTH = 80
+#: All that is crossed here.
+OURS = {**KINDS, **HTCONDOR}
 
 
 def pages() -> dict[str, str]:
@@ -194,7 +197,7 @@ def stages() -> str:
         "| stage | role | what it opens | our settings have a say | in an exit | begins with |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, kind in sorted(KINDS.items(), key=lambda one: _ROLES.index(one[1].traits.role)):
+    for name, kind in sorted(OURS.items(), key=lambda one: _ROLES.index(one[1].traits.role)):
         traits = kind.traits
         cells = [
             f"`{name}`",
@@ -205,7 +208,7 @@ def stages() -> str:
             kind.deed,
         ]
         rows.append(f"| {' | '.join(cells)} |")
-    others = _codes(name for name in KNOWN if name not in KINDS)
+    others = _codes(name for name in KNOWN if name not in OURS)
     parts = [
         MADE,
         "# Stages",
@@ -254,7 +257,7 @@ def _kinds() -> str:
     for kind, known in KNOWN.items():
         arguments = "; ".join(field.expected for field in known.arguments) or "no arguments"
         options = ", ".join(f"`{key}`" for key in known.options)
-        here = "yes" if kind in KINDS else "no"
+        here = "yes" if kind in OURS else "no"
         rows.append(f"| `{kind}`: {arguments} | {known.does} | {options} | {here} |")
     return "\n".join(rows)
 

@@ -18,7 +18,8 @@ TYPE_CHECKING = False  # what typing says, without its import
 if TYPE_CHECKING:
     from typing import Any
 
-    from glasnost.node import Node, create_connection, explain, open_connection, start_server, watch
+    from glasnost.calls import create_connection, explain, open_connection, start_server, watch
+    from glasnost.node import Node
 
 __all__ = [
     "Node",
@@ -33,7 +34,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from glasnost import node
+        from glasnost import calls
 
-        return getattr(node, name)
+        return getattr(calls, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,50 +1,48 @@
-"""The library's front door: connect to names, serve under names.
+"""A program's place in its pool: connect to names, serve under names.
 
-Shaped like asyncio's own calls. With an agent on the host, that is asked; without one, the
-program is a node by itself, with the identity that ``glasnost join`` left on this host.
+With an agent on the host, that is asked; without one, the program is a node by itself, with the
+identity that ``glasnost join`` left on this host.
 """
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import socket
-import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.address.names import Name
 from glasnost.core.protocols.views import News
 from glasnost.core.routes import Plan, Vantage, plan
 from glasnost.core.wire.messages import Offer, Party, Query, Record
 from glasnost.errors import GlasnostError, Unavailable
-from glasnost.net.blocking import let_in
 from glasnost.net.bridge import Stream, dispose
-from glasnost.net.streams import LIMIT, streams
-from glasnost.net.tls import TlsTransport
 from glasnost.roles.agent import Agent
 from glasnost.roles.agent.clients import allowed_users
 from glasnost.roles.agent_client import Link
 from glasnost.roles.dialler import CONNECT_TIMEOUT, Attempt, Connected, connect, in_time, target_of
 from glasnost.roles.embedded import embedded_agent, release
 from glasnost.roles.experience import Experience
-from glasnost.roles.finish import deed, finish, finish_blocking
+from glasnost.roles.finish import deed, finish
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.server import Server, StreamHandler
+from glasnost.roles.standing import Standing, alone
 from glasnost.roles.watcher import Watcher
 from glasnost.settings import Settings, home_directory, load_settings, run_directory
-from glasnost.stages import Means, traits
+from glasnost.stages import Means, register, traits
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.credentials import Credentials
-from glasnost.trust.identity import Identity
 from glasnost.trust.keys import new_key
 
 T = TypeVar("T")
+
+register(HTCONDOR)
 
 #: What `start_server` calls for each caller, as `asyncio.start_server` does.
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None]
@@ -187,6 +185,12 @@ class Node:
             settings=self._settings,
         )
 
+    async def standing(self) -> Standing:
+        """Where this program stands, for connecting to what it was told of by address."""
+        agent, credentials = await self.agent(), await self.credentials()
+        known = _experiences.setdefault(self._run, Experience())
+        return Standing(await agent.where(), self._means(agent, credentials), known)
+
     async def explain(self, name: str) -> Plan:
         """What would be tried, and why; no packet is sent to the target."""
         record, _ = await self.resolve(name, CONNECT_TIMEOUT)
@@ -274,117 +278,17 @@ class Node:
         return known
 
 
-async def open_connection(
-    name: str, *, limit: int = LIMIT, timeout: float = CONNECT_TIMEOUT
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to a name, as `asyncio.open_connection` does to an address.
-
-    A sealed service that refuses us by its policy says so when it is first read from: the
-    reader raises `Refused` with its reason.
-    """
-    stream: Stream | None = None
-    try:
-        async with Node() as node:
-            stream = (await node.connect(name, timeout)).result
-        return await streams(stream, limit)
-    except BaseException:
-        if stream is not None:
-            dispose(stream)
-        raise
-
-
-async def start_server(
-    handler: Handler,
-    name: str,
-    *,
-    limit: int = LIMIT,
-    protection: str = "sealed",
-    relay: str = "sealed",
-    labels: Mapping[str, str] | None = None,
-) -> Server:
-    """Serve under a name, as `asyncio.start_server` does on an address.
-
-    ``writer.get_extra_info("identity")`` says who the caller is (`trust.identity.Identity`); None
-    where the service is declared plain.
-    """
-
-    async def as_pair(stream: Stream, identity: Identity | None) -> None:
-        if isinstance(stream, TlsTransport):
-            stream.extra["identity"] = identity
-        reader, writer = await streams(stream, limit)
-        try:
-            answer = handler(reader, writer)
-            if answer is not None:
-                await answer
-        except BaseException:
-            writer.transport.abort()  # so that the caller does not wait for a dead handler
-            raise
-
+@contextlib.asynccontextmanager
+async def standing() -> AsyncIterator[Standing]:
+    """Where this program stands: as a node, or by itself where it can be none."""
     node = Node()
-    await node.open()
     try:
-        return await node.serve(
-            as_pair,
-            name,
-            protection=protection,
-            relay=relay,
-            labels=labels,
-            on_close=node.close,
-        )
-    except BaseException:
+        await node.open()
+    except Unavailable:
+        known = _experiences.setdefault(node._run, Experience())
+        yield alone(node._settings, known)
+        return
+    try:
+        yield await node.standing()
+    finally:
         await node.close()
-        raise
-
-
-def create_connection(name: str, timeout: float | None = None) -> socket.socket:
-    """Connect to a name and block; an `ssl.SSLSocket`, or the bare socket of a plain service.
-
-    ``timeout`` seconds hold for connecting and stay set on the socket, as with
-    `socket.create_connection`.
-    """
-    sock = _run_apart(_create(name, CONNECT_TIMEOUT if timeout is None else timeout))
-    sock.settimeout(timeout)
-    if isinstance(sock, ssl.SSLSocket):
-        let_in(sock)
-    return sock
-
-
-async def explain(name: str) -> Plan:
-    """What would be tried to reach a name, and why."""
-    async with Node() as node:
-        return await node.explain(name)
-
-
-async def watch(*terms: str, glob: str = "*") -> AsyncGenerator[News, None]:
-    """What is there, and what changes: see `Node.watch`."""
-    async with Node() as node, contextlib.aclosing(node.watch(*terms, glob=glob)) as news:
-        async for one in news:
-            yield one
-
-
-async def _create(name: str, timeout: float) -> socket.socket:
-    sock: socket.socket | None = None
-    try:
-        async with Node() as node:
-            record, left = await node.resolve(name, timeout)
-
-            async def blocking(sock: socket.socket, credentials: Credentials) -> socket.socket:
-                return await finish_blocking(sock, record, credentials)
-
-            connected = await node.connect_record(record, blocking, socket.socket.close, left)
-            sock = connected.result
-        return sock
-    except BaseException:
-        if sock is not None:
-            sock.close()
-        raise
-
-
-def _run_apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end and wait, also where this thread has a running loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()

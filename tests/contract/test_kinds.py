@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.wire.header import Call, encode_call
 from glasnost.settings import Settings
 from glasnost.stages import KINDS, Kind, Means
@@ -25,8 +26,24 @@ from tests.stages.test_proxies import GOOD, kind_of, names
 SERVICE = Talk(
     "a call", "public/ip4:192.0.2.1:9618/service:web", ((encode_call(Call(to="web")), b""),)
 )
+#: HTCondor's own bytes, but for who asks and how long that waits.
+SOCK = Talk(
+    "a connect message",
+    "public/ip4:192.0.2.1:9618/condor.sock:pyend",
+    (
+        (
+            bytes.fromhex(
+                "0100000027000000000000004b7079656e6400676c61736e6f7374"
+                "00000000000000000a0000000000000000"
+            ),
+            b"",
+        ),
+    ),
+)
 #: One talk each; with all their talks, proxies are in tests/stages/test_proxies.py.
-TALKS = [SERVICE, GOOD[3], GOOD[7]]
+TALKS = [SERVICE, SOCK, GOOD[3], GOOD[7]]
+
+OURS = {**KINDS, **HTCONDOR}
 
 #: What cannot be told in a talk, and where the same is shown of it.
 ELSEWHERE = {
@@ -55,12 +72,12 @@ ORIGINS = ["ip4", "ip6", "dns", "unix"]
 
 
 def test_every_kind_that_gives_a_connection_is_here_or_elsewhere() -> None:
-    giving = {name for name, kind in KINDS.items() if kind.traits.role in ("origin", "forward")}
+    giving = {name for name, kind in OURS.items() if kind.traits.role in ("origin", "forward")}
     here = {*ORIGINS, *(talk.route.split("/")[2].partition(":")[0] for talk in TALKS)}
     assert giving - ELSEWHERE.keys() == here
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("kind", OURS.values(), ids=OURS)
 def test_planning_can_use_it(kind: Kind) -> None:
     check_traits(kind)
 
@@ -76,13 +93,19 @@ def test_an_origin_kind(name: str, tmp_path: Path) -> None:
     stage, listener = listens(name, tmp_path)
     user = pwd.getpwuid(os.getuid()).pw_name
     means = Means(settings=Settings(sockets={str(tmp_path): user}))
-    check_origin(KINDS[name], stage, listener, means)
+    check_origin(OURS[name], stage, listener, means)
 
 
 REFUSED = ["ip4:192.0.2.256:1", "ip6:[::g]:1", "dns:192.0.2.1:1", "unix:web", "service:a%20b"]
-REFUSED += ["ccb:a%20b", "tls:a%20b", "ws:gate.example.org:queue", "knock:door"]
+REFUSED += [
+    "ccb:a%20b",
+    "tls:a%20b",
+    "ws:gate.example.org:queue",
+    "knock:door",
+    "condor.sock:a%20b",
+]
 
 
 @pytest.mark.parametrize("stage", REFUSED)
 def test_a_stage_that_means_nothing_is_refused(stage: str) -> None:
-    check_refuses(KINDS[stage.partition(":")[0]], stage, Settings())
+    check_refuses(OURS[stage.partition(":")[0]], stage, Settings())

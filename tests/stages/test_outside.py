@@ -17,7 +17,7 @@ from glasnost.core.address import Address, Landing, Route
 from glasnost.core.routes import Exit, Target, Vantage, plan
 from glasnost.core.routes.usable import why_unusable
 from glasnost.settings import Settings
-from glasnost.stages import KINDS, kinds, traits
+from glasnost.stages import KINDS, kinds, ours, traits
 from tests.stages.plugins import install, installed
 
 HEAD = """
@@ -48,11 +48,11 @@ def test_a_plugins_kind_is_planned_as_our_own_are(
     source = f'{HEAD}PIGEON = Kind(Traits("forward", check=check), cross, "let fly")'
     install(tmp_path, "carrier-pigeon", source, {"pigeon": "carrier_pigeon:PIGEON"})
     with installed(monkeypatch, tmp_path):
-        assert {*kinds()} == {*KINDS, "pigeon"}
+        assert {*kinds()} == {*ours(), "pigeon"}
         assert kinds()["pigeon"].deed == "let fly"
         assert why("pigeon:7") is None
         assert why("pigeon:8") == "stage 2 (pigeon:8): it wants the number 7"
-    assert {*kinds()} == {*KINDS}
+    assert {*kinds()} == {*ours()}
 
 
 def test_it_may_ask_our_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_it_is_said_once_in_the_log(
 def test_no_plugin_takes_a_name_of_ours_or_one_that_is_no_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """``condor.sock`` is ours though this program does not cross it."""
+    """``ssh`` and ``condor.sock`` are ours whether or not this program crosses them."""
     source = f'{HEAD}PIGEON = Kind(Traits("forward"), cross)'
     names = ["ip4", "condor.sock", "Tauben/Post"]
     install(
@@ -150,7 +150,7 @@ def test_no_plugin_takes_a_name_of_ours_or_one_that_is_no_kind(
         dict.fromkeys(names, "carrier_pigeon:PIGEON"),
     )
     with installed(monkeypatch, tmp_path), caplog.at_level(logging.WARNING):
-        assert {*kinds()} == {*KINDS}
+        assert {*kinds()} == {*ours()}
         assert kinds()["ip4"] is KINDS["ip4"]
     said = [record.getMessage() for record in caplog.records]
     assert said[:2] == [
@@ -225,7 +225,7 @@ def test_a_package_whose_metadata_is_damaged_costs_no_program(
         assert "carrier_pigeon:PIGEON: it is no Kind" in (why("pigeon:7") or "")
     (told / "entry_points.txt").write_bytes(b"[glasnost.stages]\npigeon = \xff\n")
     with installed(monkeypatch, tmp_path), caplog.at_level(logging.WARNING):
-        assert {*kinds()} == {*KINDS}
+        assert {*kinds()} == {*ours()}
     assert caplog.records[-1].getMessage().startswith("plugins cannot be listed: UnicodeDecode")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.address import Route
 from glasnost.errors import ProtocolError, Refused, SettingsError, TrustError
 from glasnost.settings import ProxySetting, Settings
@@ -253,4 +254,4 @@ def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
 
 
 def kind_of(talk: Talk) -> Kind:
-    return KINDS[Route.parse(talk.route).stages[1].kind]
+    return {**KINDS, **HTCONDOR}[Route.parse(talk.route).stages[1].kind]

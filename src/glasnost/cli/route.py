@@ -13,12 +13,15 @@ import click
 from glasnost.cli import common
 from glasnost.cli.address_forms import FORMS, MOST, guess, read
 from glasnost.cli.output import note, say, say_json, table
+from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.address import Address, Route, Stage
 from glasnost.core.address.draw import dot, draw
 from glasnost.core.address.kinds import KNOWN
 from glasnost.core.routes.usable import why_unusable
 from glasnost.errors import Unavailable
-from glasnost.stages import crosses, traits
+from glasnost.stages import crosses, register, traits
+
+register(HTCONDOR)
 
 _text = click.argument("text", metavar="ADDRESS")
 _form = click.option(

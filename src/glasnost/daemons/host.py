@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.address import Address, Route, Stage
 from glasnost.core.routes.endpoint import on_host
 from glasnost.core.wire.messages import Directory, Offer
@@ -31,9 +32,12 @@ from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import LocalAgent
 from glasnost.roles.registration import Registration
 from glasnost.settings import Settings, run_directory
+from glasnost.stages import register
 from glasnost.store.sqlite import SqliteRecords
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.records import Verifier
+
+register(HTCONDOR)
 
 #: How often the authority looks where the directories are now, seconds.
 LOOK_EVERY = 10.0

@@ -1,6 +1,7 @@
 """How to cross a stage: one file per kind, and the table of ours.
 
-Stages do not know each other; `walk` stacks them.
+Stages do not know each other; `walk` stacks them. Kinds of ours that lie elsewhere, as HTCondor's
+do, are told by whoever puts a program together (`register`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,21 @@ from glasnost.stages.tls import TLS
 from glasnost.stages.unix import UNIX
 from glasnost.stages.ws import WS
 
-__all__ = ["KINDS", "Expectation", "Kind", "Kinds", "Means", "Step", "crosses", "kinds", "traits"]
+__all__ = [
+    "KINDS",
+    "Expectation",
+    "Kind",
+    "Kinds",
+    "Means",
+    "Step",
+    "crosses",
+    "kinds",
+    "ours",
+    "register",
+    "traits",
+]
 
-#: Ours. What is crossed here is in `kinds`.
+#: Ours that lie in this folder. What is crossed here is in `kinds`.
 KINDS: Kinds = {
     "ip4": IP4,
     "ip6": IP6,
@@ -43,11 +56,30 @@ KINDS: Kinds = {
 }
 
 
+#: Ours that lie elsewhere.
+_registered: dict[str, Kind] = {}
+
+
+def register(more: Kinds) -> None:
+    """Kinds of ours that lie below this folder and so cannot be imported here. Node, daemons and
+    commands say so when they are imported; whoever says it again says nothing new."""
+    if more.items() <= _registered.items():
+        return
+    _registered.update(more)
+    kinds.cache_clear()
+    _traits.cache_clear()
+
+
+def ours() -> Kinds:
+    """All that Glasnost itself crosses."""
+    return {**KINDS, **_registered}
+
+
 @cache
 def kinds() -> Kinds:
     """Ours, and those of the plugins that are installed: they are looked for when the first stage
     is, once."""
-    return {**kinds_of_others(), **KINDS}
+    return {**kinds_of_others(), **ours()}
 
 
 def crosses(kind: str) -> bool:
