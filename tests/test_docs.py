@@ -37,7 +37,7 @@ def test_every_command_setting_and_exception_has_its_heading() -> None:
     from glasnost.settings import Settings
 
     tables = [*make.tables()]
-    assert {"[[networks]]", "[knocks.NAME]"} <= {*tables}
+    assert {"[[networks]]", "[knocks.NAME]", "[setups.NAME]"} <= {*tables}
     assert headings("settings.md") == [*Settings.__struct_fields__, *tables]
     assert headings("errors.md") == [one.__name__ for one in make.every_error()]
 

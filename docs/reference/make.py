@@ -89,7 +89,7 @@ def settings() -> str:
         "`~/.local/state/glasnost` for others; sockets lie in `GLASNOST_RUN`, by default\n"
         "`$XDG_RUNTIME_DIR/glasnost` or `/run/glasnost`.",
     ]
-    for name, kind, default, text in _fields("Settings"):
+    for name, kind, default, text in _fields(glasnost.settings.Settings):
         line = f"`{kind}`, by default `{default}`"
         if name not in glasnost.settings.TABLES:
             line += f"; `GLASNOST_{name.upper()}`"
@@ -97,7 +97,7 @@ def settings() -> str:
     for name, table in tables().items():
         parts += [f"## {name}", _prose(inspect.getdoc(table) or "")]
         rows = ["| | | | |", "| --- | --- | --- | --- |"]
-        for key, kind, default, text in _fields(table.__name__):
+        for key, kind, default, text in _fields(table):
             says = f"by default `{default}`" if default else "required"
             rows.append(f"| `{key}` | `{kind.replace('|', 'or')}` | {says} | {_one_line(text)} |")
         parts.append("\n".join(rows))
@@ -120,12 +120,15 @@ def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _fields(name: str) -> Iterator[tuple[str, str, str, str]]:
-    """Name, type, default and the comment above, of each field of a class in settings.py."""
-    source = inspect.getsource(glasnost.settings)
+def _fields(table: type[msgspec.Struct]) -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, default and the comment above, of each field of a class."""
+    module = importlib.import_module(table.__module__)
+    source = inspect.getsource(module)
     lines = source.splitlines()
     tree = ast.parse(source)
-    found = next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
+    found = next(
+        one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == table.__name__
+    )
     text = ""
     for field in found.body:
         if not isinstance(field, ast.AnnAssign):
@@ -140,7 +143,7 @@ def _fields(name: str) -> Iterator[tuple[str, str, str, str]]:
         if field.value is not None:
             # `DEFAULT_PORT` is a number for whoever reads this.
             written = ast.unparse(field.value)
-            default = str(getattr(glasnost.settings, written, written))
+            default = str(getattr(module, written, written))
         assert isinstance(field.target, ast.Name)
         yield field.target.id, ast.unparse(field.annotation), default, text
 
@@ -204,7 +207,7 @@ def stages() -> str:
             traits.role,
             _opens(traits),
             "yes" if kind.check else "",
-            "" if traits.ways else "yes",
+            "" if traits.ways else "and only there" if traits.ours else "yes",
             kind.deed,
         ]
         rows.append(f"| {' | '.join(cells)} |")

@@ -17,6 +17,7 @@ import msgspec
 
 from glasnost import places
 from glasnost.errors import SettingsError
+from glasnost.setups import SetupSetting
 
 if TYPE_CHECKING:
     from glasnost.core.routes import Exit, Policy
@@ -38,7 +39,7 @@ MAX_KNOCK_TIME = 5.0
 METRICS_ROLES = ("agent", "broker", "directory", "authority")
 
 #: Settings that are tables, and have no variable.
-TABLES = frozenset({"networks", "exits", "proxies", "tls", "knocks", "sockets", "costs"})
+TABLES = frozenset({"networks", "exits", "proxies", "tls", "knocks", "sockets", "costs", "setups"})
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -212,6 +213,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tls: dict[str, TlsSetting] = {}
     #: What is done where a route says ``knock:NAME``: `[knocks.fw-7]`.
     knocks: dict[str, KnockSetting] = {}
+    #: What is brought up for an exit with ``via = "setup:NAME"``, and taken down after its last
+    #: connection: `[setups.lab-vpn]`.
+    setups: dict[str, SetupSetting] = {}
     #: Networks whose routes are tried first, in order; "*" at the end stands for any end.
     prefer: tuple[str, ...] = ()
     #: Networks whose routes are tried last.

@@ -102,6 +102,7 @@ REFUSED += [
     "tls:a%20b",
     "ws:gate.example.org:queue",
     "knock:door",
+    "setup:vpn",
     "condor.sock:a%20b",
 ]
 

@@ -21,6 +21,7 @@ from glasnost.stages.ip import IP4, IP6
 from glasnost.stages.knock import KNOCK
 from glasnost.stages.outside import Unusable, kinds_of_others
 from glasnost.stages.service import SERVICE
+from glasnost.stages.setup import SETUP
 from glasnost.stages.socks5 import SOCKS5
 from glasnost.stages.tls import TLS
 from glasnost.stages.unix import UNIX
@@ -47,6 +48,7 @@ KINDS: Kinds = {
     "dns": DNS,
     "unix": UNIX,
     "knock": KNOCK,
+    "setup": SETUP,
     "service": SERVICE,
     "ccb": CCB,
     "tls": TLS,

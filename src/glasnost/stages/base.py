@@ -5,7 +5,8 @@ kinds are given no socket and open one; forward kinds are given the socket so fa
 a socket owns it: it is returned, or another one is and this one is closed, or it is closed.
 Reversing kinds are given none either: they `Step.reopen` the way to their broker where they need a
 connection of their own, and may share one that another path has opened. Preludes neither take nor
-give a socket; what they did is done when they return.
+give a socket; what they did is done when they return, unless they `Step.hold` something for the
+connection that is opened behind them.
 
 A proxy is a forward kind with a second function: crossing it agrees with the proxy on everything
 but the destination, and `Kind.onward` has it open the origin stage that follows.
@@ -43,6 +44,16 @@ class Expectation(Protocol):
         """Nobody waits any more: a connection that comes later is closed."""
 
 
+class Hold(Protocol):
+    """What a prelude holds until the connection behind it is there, or given up."""
+
+    def give(self, sock: socket.socket) -> None:
+        """It is there, and held on by itself."""
+
+    def release(self) -> None:
+        """It is given up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a client has for crossing stages.
@@ -67,6 +78,11 @@ def _untold(deed: str) -> None:
     """Nobody need know what a step is doing."""
 
 
+def _let_go(hold: Hold) -> None:
+    """Nothing is opened behind this step."""
+    hold.release()
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One stage of one path, about to be crossed.
@@ -74,7 +90,8 @@ class Step:
     ``index`` counts as `Path.stage` does: the route's stages from 0, the exit's below it.
     ``relay`` is the token to call with, where this is the last stage before a broker's relay.
     ``reopen`` opens the stages before this one (once more, perhaps), with such a token or none.
-    ``doing`` is told of what begins, where crossing this stage is several things.
+    ``doing`` is told of what begins, where crossing this stage is several things; ``hold`` takes
+    what a prelude holds.
     """
 
     path: Path
@@ -84,6 +101,7 @@ class Step:
     reopen: Callable[[bytes], Awaitable[socket.socket]]
     relay: bytes = b""
     doing: Callable[[str], None] = _untold
+    hold: Callable[[Hold], None] = _let_go
 
     @property
     def crossing(self) -> Crossing:

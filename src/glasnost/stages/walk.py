@@ -13,7 +13,7 @@ from glasnost.errors import GlasnostError, StageFailed
 from glasnost.net.exact import write_call
 from glasnost.net.sentences import sentence
 from glasnost.stages import kinds
-from glasnost.stages.base import Kind, Means, Step
+from glasnost.stages.base import Hold, Kind, Means, Step
 
 
 def _nowhere(index: int, deed: str) -> None:
@@ -38,35 +38,54 @@ async def walk(
     called = end > 0 and path.stage(end - 1).kind == "service"
     sock: socket.socket | None = None
     before: Kind | None = None
-    for index in range(_start(path, end), end):
-        stage = path.stage(index)
-        kind = kinds()[stage.kind]
-        reached(index, kind.deed)
-        token = relay if called and index == end - 1 else b""
-        reopen = functools.partial(walk, path, means, index, reached=reached)
-        doing = functools.partial(reached, index)
-        step = Step(path, index, stage, means, reopen, token, doing)
-        try:
+    with _Holds() as holds:
+        for index in range(_start(path, end), end):
+            stage = path.stage(index)
+            kind = kinds()[stage.kind]
+            reached(index, kind.deed)
+            token = relay if called and index == end - 1 else b""
+            reopen = functools.partial(walk, path, means, index, reached=reached)
+            doing = functools.partial(reached, index)
+            step = Step(path, index, stage, means, reopen, token, doing, holds.append)
             sock = await _cross(kind, step, sock, before)
-        except StageFailed:
-            raise  # on the way to a broker: it names the stage already
-        except (OSError, GlasnostError) as error:
-            raise StageFailed(index + 1, str(stage), sentence(error)) from error
-        before = kind
+            if sock is not None:
+                holds.give(sock)
+            before = kind
     assert sock is not None, "a route has stages"
     if relay and not called:
         await _call_relay(sock, relay, end, path.stage(end - 1))
     return sock
 
 
+class _Holds(list[Hold]):
+    """What preludes hold, until the connection behind them is there."""
+
+    def __enter__(self) -> _Holds:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hold in self:
+            hold.release()
+
+    def give(self, sock: socket.socket) -> None:
+        """To the connection: it is there."""
+        while self:
+            self.pop().give(sock)
+
+
 async def _cross(
     kind: Kind, step: Step, sock: socket.socket | None, before: Kind | None
 ) -> socket.socket | None:
     """Cross one stage; behind a proxy, it is the proxy that opens what an origin stage names."""
-    if before is not None and before.onward is not None:
-        assert sock is not None, "a proxy is crossed on a stream"
-        return await before.onward(step, sock)
-    return await kind.cross(step, sock)
+    try:
+        if before is not None and before.onward is not None:
+            assert sock is not None, "a proxy is crossed on a stream"
+            return await before.onward(step, sock)
+        return await kind.cross(step, sock)
+    except StageFailed:
+        raise  # on the way to a broker: it names the stage already
+    except (OSError, GlasnostError) as error:
+        raise StageFailed(step.index + 1, str(step.stage), sentence(error)) from error
 
 
 def _start(path: Path, end: int) -> int:

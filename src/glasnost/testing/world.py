@@ -87,6 +87,11 @@ class World:
         names = [word for name in networks for word in ("--network", name)]
         self.glasnost(host, "init", "--pool", "demo", "--name", host.name, *names)
 
+    def set(self, host: Host, *lines: str, tables: str = "") -> None:
+        """More in the settings of one host, which its processes read when they start."""
+        path = self.folder / host.name / "glasnost.toml"
+        path.write_text("\n".join([*lines, path.read_text(), tables]))
+
     def join(self, first: Host, hosts: Sequence[Host], networks: dict[str, Sequence[str]]) -> None:
         """Let ``hosts`` join, each with a token from ``first``, where the authority runs."""
         waiting = []

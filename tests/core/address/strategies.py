@@ -40,7 +40,7 @@ PLAIN_STAGES = st.one_of(
     st.builds(Stage, st.sampled_from(["socks5", "http-connect"])),
     st.builds(
         lambda kind, name: Stage(kind, (name,)),
-        st.sampled_from(["ssh", "knock", "condor.sock"]),
+        st.sampled_from(["ssh", "knock", "setup", "condor.sock"]),
         NAMES,
     ),
     st.builds(lambda number: Stage("condor.ccb", (str(number),)), st.integers(0, 2**64 - 1)),

@@ -36,6 +36,8 @@ REJECTED = [
      'stage 2 (service:a:Must=1): the option "Must" must be understood, and nobody here knows it'),
     ("a check that fails", "ip4@public", "", "public/knock:x/ip4:192.0.2.1:1", None, True,
      "stage 1 (knock:x): our settings know no such knock"),
+    ("what only we may ask for", "ip4@public", "", "public/setup:vpn/ip4:192.0.2.1:1", None, True,
+     "stage 1 (setup:vpn): only an exit of our own settings may ask for it"),
     ("nothing opens a connection", "ip4@public", "", "public/service:a", None, True,
      "stage 1 (service:a): "
      "a route must begin by opening a connection, as an ip4 or ip6 stage does"),
@@ -198,6 +200,13 @@ def test_an_exit_may_end_in_a_prelude_to_the_routes_own_origin() -> None:
     exits = (Exit(Landing("ip4", "lab"), (Stage("knock", ("fw",)),)),)
     answer = plan(Vantage(exits), target("lab/ip4:10.0.0.1:1"), kinds=KINDS)
     assert [str(stage) for stage in answer.candidates[0].stages] == ["knock:fw", "ip4:10.0.0.1:1"]
+
+
+def test_an_exit_may_bring_something_up_first_and_explains_it() -> None:
+    exits = (Exit(Landing("ip4", "lab"), (Stage("setup", ("vpn",)),)),)
+    answer = plan(Vantage(exits), target("lab/ip4:10.0.0.1:1"), kinds=KINDS)
+    assert "brings up vpn first, unless it is up" in answer.why(1)
+    assert answer.candidates[0].how == "through setup:vpn"
 
 
 def test_an_option_somebody_understands_and_a_knock_that_is_known_do_no_harm() -> None:

@@ -16,6 +16,7 @@ KINDS: dict[str, Traits] = {
         "prelude",
         check=lambda stage: None if stage.args == ("fw",) else "our settings know no such knock",
     ),
+    "setup": Traits("prelude", ours=True),
     "ccb": Traits(
         "reversing", ways=frozenset({"dial-back", "relay"}), options=frozenset({"reach"})
     ),
@@ -59,7 +60,16 @@ STAGES = st.one_of(
     st.builds(Stage.ccb, st.just("gate2"), REACHES),
 )
 ODD_TEXTS = (
-    *("pigeon:7", "service:a:Must=1", "service:a:b", "knock:fw", "knock:x", "mirror", "hub:n"),
+    *(
+        "pigeon:7",
+        "service:a:Must=1",
+        "service:a:b",
+        "knock:fw",
+        "knock:x",
+        "setup:vpn",
+        "mirror",
+        "hub:n",
+    ),
     *("hub:n:reach=ip4@lab", "socks5", "dns:a.example.org:9618"),
 )
 ODD_STAGES = st.sampled_from(

@@ -128,6 +128,9 @@ KNOWN: Final[Mapping[str, Known]] = {
         "logs in by SSH, as our settings say, and connects onward", (_setting("a login"),)
     ),
     "knock": Known("knocks, as our settings say, before it connects", (_setting("a knock"),)),
+    "setup": Known(
+        "brings something up, as our settings say; in exits only", (_setting("a setup"),)
+    ),
     "condor.sock": Known(
         "asks HTCondor's shared port there for a daemon",
         (

@@ -40,7 +40,8 @@ class Plan:
         """All there is to say about the path with this number, from 1."""
         path = self.candidates[number - 1]
         leaves = f"leaves by exit {path.exit_number}: {path.exit}"
-        return (self.placed(number), leaves, *map(_crossed, path.crossings))
+        brought = [f"brings up {one} first, unless it is up" for one in path.exit.brings_up]
+        return (self.placed(number), leaves, *brought, *map(_crossed, path.crossings))
 
     def as_dict(self) -> dict[str, Any]:
         """The plan in builtin types."""

@@ -24,7 +24,8 @@ class Traits:
     ``protocol`` is that of the connections an origin opens (`EITHER`: ip4 or ip6). ``options`` are
     the keys understood, which matters for those that begin with a capital. ``ways`` are what a
     reversing stage can do. ``onward`` are the kinds of origin that a forward stage opens for us, as
-    a proxy does. ``check`` says why a given stage cannot be used here, or None.
+    a proxy does. ``check`` says why a given stage cannot be used here, or None. ``ours``: only our
+    own settings may ask for it, in an exit, and no route of others.
     """
 
     role: Role
@@ -33,6 +34,7 @@ class Traits:
     ways: frozenset[Way] = frozenset()
     onward: frozenset[str] = frozenset()
     check: Callable[[Stage], str | None] | None = None
+    ours: bool = False
 
     def __post_init__(self) -> None:
         assert (self.protocol is not None) == (self.role == "origin"), "origins have a protocol"

@@ -25,8 +25,15 @@ _PLACES: Final = {
 }
 
 
-def why_unusable(stages: tuple[Stage, ...], kinds: Mapping[str, Traits]) -> str | None:
-    """Why these stages cannot be crossed in this order, None if they can."""
+def why_unusable(route: tuple[Stage, ...], kinds: Mapping[str, Traits]) -> str | None:
+    """Why the stages of a route cannot be crossed in this order, None if they can."""
+    for number, stage in enumerate(route, 1):
+        if stage.kind in kinds and kinds[stage.kind].ours:
+            return _at(number, stage, "only an exit of our own settings may ask for it")
+    return _why_not(route, kinds)
+
+
+def _why_not(stages: tuple[Stage, ...], kinds: Mapping[str, Traits]) -> str | None:
     place = "start"
     before: Traits | None = None
     for number, stage in enumerate(stages, 1):
@@ -56,7 +63,7 @@ def why_no_exit(
     for number, stage in enumerate(stages, 1):
         if stage.kind in kinds and kinds[stage.kind].ways:
             return _at(number, stage, "a way out leads through no broker")
-    return why_unusable(stages + route, kinds)
+    return _why_not(stages + route, kinds)
 
 
 def _at(number: int, stage: Stage, reason: str) -> str:

@@ -32,6 +32,11 @@ class Exit:
     name: str = ""
     not_for: tuple[str, ...] = ()
 
+    @property
+    def brings_up(self) -> tuple[str, ...]:
+        """What has to be up for it, and is brought up where it is not."""
+        return tuple(stage.args[0] for stage in self.stages if stage.kind == "setup")
+
     def as_dict(self) -> dict[str, Any]:
         """The exit in builtin types; what has its default is left out."""
         full = {
