@@ -22,6 +22,7 @@ from benchmarks import (
     records,
     relay,
     roundtrips,
+    stage_ssh,
     start,
 )
 from benchmarks.figures import HEAD, Figure
@@ -41,6 +42,7 @@ BENCHMARKS = {
         relay,
         roundtrips,
         records,
+        stage_ssh,
     )
 }
 OUT = Path("build/bench.json")

@@ -39,7 +39,9 @@ MAX_KNOCK_TIME = 5.0
 METRICS_ROLES = ("agent", "broker", "directory", "authority")
 
 #: Settings that are tables, and have no variable.
-TABLES = frozenset({"networks", "exits", "proxies", "tls", "knocks", "sockets", "costs", "setups"})
+TABLES = frozenset(
+    {"networks", "exits", "proxies", "tls", "ssh", "knocks", "sockets", "costs", "setups"}
+)
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +140,47 @@ class TlsSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a protocol to offer has 1 to 255 bytes")
 
 
+class SshSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``[ssh.NAME]``: how to log in at the jump host that a route names so.
+
+    By OpenSSH's own client, which reads no settings but these, and asks nobody: a key has no
+    passphrase, or is an agent's.
+    """
+
+    user: str
+    #: What ``known_hosts`` calls the server: "gate.example.org", "[gate.example.org]:2222". None:
+    #: NAME. An address says where the server is, never who it is.
+    host: str = ""
+    #: The file of the key to log in with. None: those of the agent, and those that ``ssh`` tries
+    #: by itself, such as `~/.ssh/id_ed25519`.
+    identity: str = ""
+    #: The socket of the ``ssh-agent``. None: what `SSH_AUTH_SOCK` says.
+    agent: str = ""
+    #: The file of the host keys to believe. None: ``ssh``'s own, `~/.ssh/known_hosts` and
+    #: `/etc/ssh/ssh_known_hosts`.
+    known_hosts: str = ""
+    #: The host key itself, as in the server's `ssh_host_ed25519_key.pub`: "ssh-ed25519 AAAA...".
+    #: Then no file counts.
+    host_key: str = ""
+    #: Whether to believe whatever key a server shows that ``known_hosts`` does not have yet, and
+    #: write it there. One that has changed is refused all the same.
+    trust_new: bool = False
+
+    def __post_init__(self) -> None:
+        # The client's settings have a language of their own, in which these letters say more.
+        if not re.fullmatch(r"[^\s\"'\\$`-][^\s\"'\\$`]*", self.user):
+            raise ValueError(f"{self.user!r} is no user to log in as")
+        if not re.fullmatch(r"[\w.:\[\]-]*", self.host, re.ASCII):
+            raise ValueError(f"{self.host!r} is no name that known_hosts can have")
+        for file in (self.identity, self.agent, self.known_hosts):
+            if file and not re.fullmatch(r"~?/[^\0-\x1f\"\\$]*", file):
+                raise ValueError(f"{file!r} is no file's whole path without quotes, \\ and $")
+        if not re.fullmatch(r"([a-z0-9@.-]+ [A-Za-z0-9+/]+=*)?", self.host_key):
+            raise ValueError('a host key is written "ssh-ed25519 AAAA...", without a name')
+        if self.host_key and (self.known_hosts or self.trust_new):
+            raise ValueError("with a host_key, known_hosts and trust_new have no say")
+
+
 class KnockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One ``[knocks.NAME]``: what a firewall wants to see before it lets us in."""
 
@@ -211,6 +254,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: How to speak TLS to servers that routes name: `[tls."gate.example.org"]`. Without one: as a
     #: browser does.
     tls: dict[str, TlsSetting] = {}
+    #: How to log in at the jump hosts that routes name: `[ssh.gate]`.
+    ssh: dict[str, SshSetting] = {}
     #: What is done where a route says ``knock:NAME``: `[knocks.fw-7]`.
     knocks: dict[str, KnockSetting] = {}
     #: What is brought up for an exit with ``via = "setup:NAME"``, and taken down after its last

@@ -34,6 +34,7 @@ from glasnost.core.routes import Vantage
 from glasnost.core.routes.proxy_variables import settings_of
 from glasnost.core.routes.spared import spares
 from glasnost.errors import AddressError, BadName, FormError, GlasnostError, SettingsError
+from glasnost.net.openssh_words import heard, why_ended
 from glasnost.roles.doctor.host import _unknown_words
 from glasnost.settings import Settings, load_settings
 from tests.core.address.examples import EXAMPLES
@@ -315,6 +316,16 @@ _FILES = [
     b'[[exits]]\nlands = "ip4@public"\n',
 ]
 
+
+def check_openssh(text: str) -> bool:
+    """Whatever its client says: how far it is, or one short sentence in one line."""
+    data = text.encode("utf-8", "surrogateescape")
+    told = [heard(line) for line in data.splitlines(keepends=True)]
+    says = str(why_ended(data))
+    assert says and says.isprintable() and len(says) < 2500, says
+    return any(told)
+
+
 PARSERS = [
     _text(
         "address",
@@ -456,6 +467,18 @@ PARSERS = [
             st.sampled_from(ODD),
         ),
         seeds=lambda: [*(text.encode() for text in SETTINGS), *_DEEP],
+    ),
+    _text(
+        "what OpenSSH's client says",
+        ("glasnost.net.openssh_words.heard", "glasnost.net.openssh_words.why_ended"),
+        check_openssh,
+        [
+            "glasnost:in\r\n",
+            "debug2: channels.c:channel_input_open_confirmation():3518 (pid=7): channel\r\n",
+            "Welcome!\r\nchannel 1: open failed: connect failed: Connection refused\r\n",
+            "Host key for gate has changed and you\r\nHost key verification failed.\r\n",
+            "ann@gate: Permission denied (publickey).\r\n",
+        ],
     ),
 ]
 

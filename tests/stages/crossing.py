@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
+
+import psutil
 
 from glasnost.core.address import Route
 from glasnost.core.routes import Crossing, Way
@@ -32,6 +35,16 @@ async def cross(
     crossed = await KINDS[stage.kind].cross(step, sock)
     assert crossed is not None
     return crossed
+
+
+def ssh_clients() -> list[psutil.Process]:
+    """OpenSSH's clients that this process has started, and not waited for."""
+    found = []
+    for one in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # in this moment
+            if one.name() == "ssh":
+                found.append(one)
+    return found
 
 
 def play_carried(scenario: Callable[[], Awaitable[None]]) -> None:

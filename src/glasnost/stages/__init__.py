@@ -23,6 +23,7 @@ from glasnost.stages.outside import Unusable, kinds_of_others
 from glasnost.stages.service import SERVICE
 from glasnost.stages.setup import SETUP
 from glasnost.stages.socks5 import SOCKS5
+from glasnost.stages.ssh import SSH
 from glasnost.stages.tls import TLS
 from glasnost.stages.unix import UNIX
 from glasnost.stages.ws import WS
@@ -55,6 +56,7 @@ KINDS: Kinds = {
     "ws": WS,
     "socks5": SOCKS5,
     "http-connect": HTTP_CONNECT,
+    "ssh": SSH,
 }
 
 

@@ -125,7 +125,8 @@ KNOWN: Final[Mapping[str, Known]] = {
     "socks5": Known("asks a SOCKS5 proxy to connect onward"),
     "http-connect": Known("asks an HTTP proxy to connect onward (CONNECT)"),
     "ssh": Known(
-        "logs in by SSH, as our settings say, and connects onward", (_setting("a login"),)
+        "logs in by SSH, as our settings say, and connects onward (OpenSSH's client copies)",
+        (_setting("a login"),),
     ),
     "knock": Known("knocks, as our settings say, before it connects", (_setting("a knock"),)),
     "setup": Known(
