@@ -15,8 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from glasnost.errors import StageFailed
-from glasnost.settings import Settings, SshSetting
+from glasnost.by_address import open_address
+from glasnost.errors import ConnectFailed, StageFailed
+from glasnost.roles.dialler import Connected
+from glasnost.roles.experience import Experience
+from glasnost.roles.standing import Standing, alone
+from glasnost.settings import ExitSetting, Network, Settings, SshSetting
 from glasnost.stages import Means
 from glasnost.stages.walk import walk
 from glasnost.testing.contracts import path
@@ -53,7 +57,9 @@ class Site:
         self.keys = keys = Keys(folder)
         sshd(self.gate, OPEN, keys)
         sshd(self.gate, CLOSED, keys, "AllowTcpForwarding no", "AllowStreamLocalForwarding no")
-        sshd(self.gate, NARROW, keys, f"PermitOpen {self.target.ip4}:{ECHO}")
+        banner = folder / "banner"
+        banner.write_text("Permission denied (you).\n" * 5000)
+        sshd(self.gate, NARROW, keys, f"Banner {banner}", f"PermitOpen {self.target.ip4}:{ECHO}")
         sshd(self.second, OPEN, keys)
         for host in (self.gate, self.target):
             servers.echo(host, ECHO, folder)
@@ -287,6 +293,14 @@ def test_who_is_killed_ends_the_stream(site: Site, who: str) -> None:
         assert site.cross(to, scenario=scenario) == b""
 
 
+def program(site: Site, code: str, to: socket.socket, stdout: int) -> subprocess.Popen[bytes]:
+    """One of the client's that goes through the gate to a listener of the target's."""
+    route = f"public/ip4:{site.gate.ip4}:{OPEN}/ssh:gate/ip4:{site.target.ip4}"
+    command = [sys.executable, "-c", code, f"{route}:{to.getsockname()[1]}"]
+    command += [str(site.keys.folder / "user"), site.keys.public("host")]
+    return site.client.popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
+
+
 _HOLDS = """
 import asyncio, sys
 from glasnost.settings import Settings, SshSetting
@@ -310,10 +324,7 @@ def test_a_program_that_is_ended_leaves_no_client(site: Site, number: signal.Sig
     with site.target.inside():
         listener = socket.create_server((str(site.target.ip4), 0))
     with listener:
-        route = f"public/ip4:{site.gate.ip4}:{OPEN}/ssh:gate/ip4:{site.target.ip4}"
-        command = [sys.executable, "-c", _HOLDS, f"{route}:{listener.getsockname()[1]}"]
-        command += [str(site.keys.folder / "user"), site.keys.public("host")]
-        process = site.client.popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = program(site, _HOLDS, listener, stdout=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == b"there\n"
         (client,) = psutil.Process(process.pid).children()
@@ -321,6 +332,34 @@ def test_a_program_that_is_ended_leaves_no_client(site: Site, number: signal.Sig
         process.wait()
         process.stdout.close()
         assert eventually(lambda: not client.is_running())
+
+
+_POURS = """
+import asyncio, sys
+from glasnost.settings import Settings, SshSetting
+from glasnost.stages import Means
+from glasnost.stages.walk import walk
+from glasnost.testing.contracts import path
+
+async def main():
+    ssh = {"gate": SshSetting("root", identity=sys.argv[2], host_key=sys.argv[3])}
+    with await walk(path(sys.argv[1]), Means(settings=Settings(ssh=ssh))) as sock:
+        await asyncio.get_running_loop().sock_sendall(sock, bytes(3_000_000))
+
+asyncio.run(main())
+"""
+
+
+def test_what_a_program_has_written_last_arrives_though_it_ends(site: Site) -> None:
+    with site.target.inside():
+        listener = socket.create_server((str(site.target.ip4), 0))
+    with listener:
+        listener.settimeout(20)
+        process = program(site, _POURS, listener, stdout=subprocess.DEVNULL)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert len(accepted.makefile("rb").read()) == 3_000_000
+        assert process.wait() == 0
 
 
 # --- OpenSSH as a SOCKS proxy ---------------------------------------------------------------------
@@ -346,3 +385,56 @@ def test_a_client_that_is_a_socks_proxy_is_crossed_as_one(site: Site) -> None:
     assert site.cross(origins[0], via=via) == b"are you there?"
     proxy.terminate()
     proxy.wait()
+
+
+# --- among other routes ---------------------------------------------------------------------------
+
+
+def everywhere(**settings: object) -> Standing:
+    """A program on a host all of whose addresses are public."""
+    public = Network("public", ranges=("0.0.0.0/0", "::/0"))
+    return alone(Settings(networks=(public,), **settings), Experience())  # type: ignore[arg-type]
+
+
+def opened(site: Site, address: str, **settings: object) -> tuple[bytes, Connected[socket.socket]]:
+    async def main() -> tuple[bytes, Connected[socket.socket]]:
+        connected = await open_address(address, everywhere(**settings), 20)
+        with connected.result as sock:
+            return await asks(sock), connected
+
+    with site.client.inside():
+        return asyncio.run(main())
+
+
+def test_one_that_fails_is_told_and_the_others_go_on(site: Site) -> None:
+    other = str(site.keys.folder / "other")
+    wrong = site.login(host="gate", identity=other, agent="/nowhere")
+    logins = {"locked": wrong, "gate": site.login()}
+    gate, target = f"public/ip4:{site.gate.ip4}:{OPEN}", f"ip4:{site.target.ip4}:{ECHO}"
+    routes = [f"{gate}/ssh:{name}/{target}" for name in ("locked", "unknown", "gate")]
+    heard, connected = opened(site, ",".join(routes), ssh=logins, attempt_delay=2.0)
+    assert heard == b"are you there?"
+    assert connected.path.route_number == 3
+    told = [str(one) for one in connected.failed]
+    assert "stage 2 (ssh:locked): it accepts none of our keys" in told[0]
+    (rejected,) = connected.plan.rejected
+    assert "there is no [ssh.unknown] in the settings" in rejected.reason
+
+
+def test_all_that_fail_are_told_by_route_and_stage(site: Site) -> None:
+    gate, nobody = f"public/ip4:{site.gate.ip4}", f"ip4:{site.target.ip4}:{NOBODY}"
+    routes = [f"{gate}:{port}/ssh:gate/{nobody}" for port in (OPEN, CLOSED)]
+    with pytest.raises(ConnectFailed) as caught:
+        opened(site, ",".join(routes), ssh={"gate": site.login()})
+    told = str(caught.value)
+    assert f"stage 3 ({nobody}): the SSH server says: Connection refused" in told
+    assert f"stage 3 ({nobody}): the SSH server forbids it" in told
+
+
+def test_an_exit_through_it_is_planned_for_the_network_that_it_comes_out_on(site: Site) -> None:
+    way_out = ExitSetting(
+        lands=("ip4@lab",), name="the gate", via=f"ip4:{site.gate.ip4}:{OPEN}/ssh:gate"
+    )
+    address = f"lab/ip4:{site.target.ip4}:{ECHO}"
+    heard, connected = opened(site, address, ssh={"gate": site.login()}, exits=(way_out,))
+    assert (heard, connected.path.how) == (b"are you there?", "through the gate")

@@ -6,13 +6,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from glasnost.core.address import Address
@@ -151,7 +154,8 @@ SAYS: list[tuple[str, type[GlasnostError], str]] = [
 def test_what_the_client_says_last_is_a_sentence(
     told: str, error: type[GlasnostError], says: str
 ) -> None:
-    found = why_ended(f"Welcome!\r\n{told}\r\n".encode() if told else b"")
+    banner = "Host key for you has changed\r\n" * 3
+    found = why_ended(f"{banner}Welcome!\r\n\r\nPlease\r\n{told}\r\n".encode() if told else b"")
     assert type(found) is error
     assert says in str(found)
 
@@ -249,6 +253,32 @@ def test_nothing_is_left_whenever_it_is_cancelled() -> None:
             await until(lambda: not clients())
 
     asyncio.run(scenario())
+
+
+_WAITS = """
+import asyncio, sys
+from tests.stages.test_ssh import MEANS, path, walk
+asyncio.run(walk(path(sys.argv[1]), MEANS))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_program_that_is_ended_while_it_logs_in_leaves_no_client(number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        route = f"public/ip4:127.0.0.1:{listener.getsockname()[1]}/ssh:gate/ip4:10.1.2.3:1"
+        command = [sys.executable, "-c", _WAITS, route]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            accepted, _ = listener.accept()
+            with accepted:
+                # So it has our connection, and waits for a greeting.
+                assert accepted.recv(100).startswith(b"SSH-2.0-OpenSSH")
+                (client,) = psutil.Process(process.pid).children()
+                process.send_signal(number)
+                process.wait()
+                accepted.settimeout(20)
+                drain(accepted)  # until it ends: nobody has the connection any more
+        asyncio.run(until(lambda: not client.is_running()))
 
 
 def test_the_folder_of_a_process_that_was_killed_is_removed_by_the_next(

@@ -6,6 +6,7 @@ worst make its own path fail, and what is passed on is one short sentence withou
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from enum import Enum, auto
@@ -18,6 +19,8 @@ from glasnost.errors import GlasnostError, PathCut, ProtocolError, Refused, Trus
 #: banner may have a quarter of a megabyte.
 MAX_LINE: Final = 1024
 MAX_TOLD: Final = 4096
+#: Lines in which it says why it ends; what stands before may be the server's.
+_LAST: Final = 3
 #: Characters of it that are passed on: a long sentence, and no page.
 _MOST: Final = 200
 
@@ -42,17 +45,17 @@ def heard(line: bytes) -> Heard | None:
 
 
 _Error = Callable[[str], GlasnostError]
+_Table = tuple[tuple[str, _Error, str], ...]
 
 
 def _refused(why: str) -> GlasnostError:
     return Refused("ssh", why)
 
 
-#: What is looked for, in this order; whose fault it is; and what is said, with what was found.
-_SAYS: Final[tuple[tuple[str, _Error, str], ...]] = (
+#: What is looked for, in the last line first; whose fault it is; what is said, with what was found.
+_SAYS: Final[_Table] = (
     (r"Host key for (\S+) has changed", TrustError, "the host key of {} has changed"),
     (r"No \S+ host key is known for (\S+)", TrustError, "no host key of {} is known here"),
-    (r"Host key verification failed", TrustError, "the server's host key is not the one we know"),
     (r"REVOKED", TrustError, "the server's host key is marked as revoked"),
     (
         r"Permission denied \((.*)\)",
@@ -68,7 +71,6 @@ _SAYS: Final[tuple[tuple[str, _Error, str], ...]] = (
         "the SSH server cannot connect, or may not",
     ),
     (r"open failed: (?:connect failed: )?(.*)", _refused, "the SSH server says: {}"),
-    (r"timed out", PathCut, "the SSH server does not answer any more"),
     (r"[Bb]ad configuration option: (\S+)", ProtocolError, "OpenSSH here is too old for us: {}"),
     (
         r"(?:banner line|Bad packet|Protocol major|invalid format|Corrupted|[Ii]nvalid SSH|"
@@ -76,6 +78,11 @@ _SAYS: Final[tuple[tuple[str, _Error, str], ...]] = (
         ProtocolError,
         "it does not speak SSH as we do: {0}",
     ),
+)
+#: Looked for where none of these is found: what follows them.
+_SAYS_LESS: Final[_Table] = (
+    (r"Host key verification failed", TrustError, "the server's host key is not the one we know"),
+    (r"timed out", PathCut, "the SSH server does not answer any more"),
     (r"(?:[Cc]onnection|Disconnected).*", PathCut, "the SSH server closed the connection"),
 )
 
@@ -83,14 +90,14 @@ _SAYS: Final[tuple[tuple[str, _Error, str], ...]] = (
 def why_ended(told: bytes) -> GlasnostError:
     """Why a client has ended that was not told to, by the last that it has said."""
     text = told.decode("utf-8", "replace").replace("\r", "")
-    for pattern, error, says in _SAYS:
-        if found := list(re.finditer(pattern, text)):
-            last = found[-1]
-            return error(in_a_line(says.format(last[last.lastindex or 0])))
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
+    last = [line for line in text.splitlines() if line.strip()][-_LAST:]
+    for table in (_SAYS, _SAYS_LESS):
+        for line, (pattern, error, says) in itertools.product(reversed(last), table):
+            if found := re.search(pattern, line):
+                return error(in_a_line(says.format(found[found.lastindex or 0])))
+    if not last:
         return PathCut("the SSH client ended without a word")
-    return PathCut(in_a_line(f"ssh says: {lines[-1]}"))
+    return PathCut(in_a_line(f"ssh says: {last[-1]}"))
 
 
 def in_a_line(text: str) -> str:
