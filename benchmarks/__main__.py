@@ -23,6 +23,7 @@ from benchmarks import (
     relay,
     roundtrips,
     stage_ssh,
+    stages,
     start,
 )
 from benchmarks.figures import HEAD, Figure
@@ -41,6 +42,7 @@ BENCHMARKS = {
         idle,
         relay,
         roundtrips,
+        stages,
         records,
         stage_ssh,
     )
