@@ -34,6 +34,7 @@ from glasnost.roles.agent.services import Service, Services
 from glasnost.roles.broker import Broker
 from glasnost.roles.finish import finish
 from glasnost.roles.target import Target
+from glasnost.settings import Settings
 from glasnost.stages import Means
 from glasnost.stages.shared import SharedChannels
 from glasnost.stages.walk import walk
@@ -149,10 +150,9 @@ def _listen(stack: AsyncExitStack, port: SharedPort) -> None:
     port.listen(listen_tcp("0.0.0.0", PORT))
 
 
-async def _serve_target(stack: AsyncExitStack, pool: Pool, broker: str) -> None:
-    """node7: a sealed and a plain service at its port and registered with the broker, and the
-    same without any of us."""
-    credentials, agent = pool.service("sealed", "node7"), pool.agent("node7")
+async def serve_services(stack: AsyncExitStack, pool: Pool) -> SharedPort:
+    """node7: a sealed and a plain service at its port."""
+    credentials = pool.service("sealed", "node7")
     tasks: set[asyncio.Task[None]] = set()
 
     def serve(
@@ -181,6 +181,13 @@ async def _serve_target(stack: AsyncExitStack, pool: Pool, broker: str) -> None:
     )
     port = SharedPort(services.call)
     _listen(stack, port)
+    return port
+
+
+async def _serve_target(stack: AsyncExitStack, pool: Pool, broker: str) -> None:
+    """The same registered with the broker, and without any of us."""
+    port = await serve_services(stack, pool)
+    credentials, agent = pool.service("sealed", "node7"), pool.agent("node7")
     for number, context in ((TCP, None), (TLS, credentials.server_context())):
         server = await asyncio.start_server(_answer, "0.0.0.0", number, ssl=context)
         stack.callback(server.close)
@@ -225,21 +232,21 @@ async def _count(
     direct = f"public/ip4:{target.ip4}:{PORT}"
     brokered = f"public/ip4:{broker.ip4}:{PORT}/service:broker/ccb:node7"
     counted = {
-        "TCP": await _trips("TCP", lambda: caller.bare(str(target.ip4), TCP, None)),
-        "TLS over TCP": await _trips(
-            "TLS over TCP", lambda: caller.bare(str(target.ip4), TLS, pool)
+        "TCP": await trips(lambda: caller.bare(str(target.ip4), TCP, None), LEAST["TCP"]),
+        "TLS over TCP": await trips(
+            lambda: caller.bare(str(target.ip4), TLS, pool), LEAST["TLS over TCP"]
         ),
     }
 
     async def add(path: str, front: str, way: Way | None = None) -> None:
         name = path.partition(",")[0]
-        counted[path] = await _trips(path, lambda: caller.call(front, name, way, None))
+        counted[path] = await trips(lambda: caller.call(front, name, way, None), LEAST[path])
         if way is None:
             return
         shared = SharedChannels()  # the first one opens what the others find open
         await caller.call(front, name, way, shared)
         known = f"{path}, broker known"
-        counted[known] = await _trips(known, lambda: caller.call(front, name, way, shared))
+        counted[known] = await trips(lambda: caller.call(front, name, way, shared), LEAST[known])
         shared.close()
 
     await add("plain, direct", direct)
@@ -253,7 +260,10 @@ async def _count(
 class Caller:
     """A client with a shared port, at which it can be dialled back."""
 
-    def __init__(self, stack: AsyncExitStack, pool: Pool, host: Host) -> None:
+    def __init__(
+        self, stack: AsyncExitStack, pool: Pool, host: Host, settings: Settings | None = None
+    ) -> None:
+        self._settings = settings or Settings()
         self._credentials = pool.agent("node3")
         self._replies = Replies()
         _listen(stack, SharedPort(self._replies.arrive))
@@ -276,7 +286,8 @@ class Caller:
         crossings = () if way is None else (Crossing(2, way, returns),)
         path = Path(Exit(Landing("ip4", "public")), 1, route, 1, crossings)
         record = Record(name=f"{name}.node7.{self._domain}", address="", protection=name)
-        sock = await walk(path, Means(self._credentials, self._expect, shared=shared))
+        means = Means(self._credentials, self._expect, settings=self._settings, shared=shared)
+        sock = await walk(path, means)
         await _ask(*await streams(await finish(sock, record, self._credentials)))
 
     async def _expect(self, timeout: float) -> LocalExpectation:
@@ -290,14 +301,14 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
-async def _trips(path: str, one: Callable[[], Awaitable[None]]) -> int:
-    """The least of some tries; there is no need to go on once there is none to save."""
+async def trips(one: Callable[[], Awaitable[None]], least: int) -> int:
+    """The fewest of some tries; there is no need to go on once there is none to save."""
     loop = asyncio.get_running_loop()
     fewest = 1000
     for _ in range(TRIES):
         begun = loop.time()
         await one()
         fewest = min(fewest, int((loop.time() - begun) / ONE_WAY))
-        if fewest <= LEAST[path]:
+        if fewest <= least:
             break
     return fewest

@@ -13,7 +13,6 @@ import asyncio
 import base64
 import contextlib
 import functools
-import shutil
 import socket
 import ssl
 import tempfile
@@ -103,8 +102,8 @@ def measure() -> list[Figure]:
 
 def _figures(way: Way, scene: Scene) -> list[Figure]:
     what = f"one stream through {way.kind} by {way.program}"
-    if shutil.which(way.program) is None:
-        return [Figure(what, "MB/s", (), note=f"no {way.program} (tools/setup --servers)")]
+    if (reason := servers.missing(way.program)) is not None:
+        return [Figure(what, "MB/s", (), note=reason)]
     way.start(scene, way.port)
     figures = []
     with scene.host.inside():

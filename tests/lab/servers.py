@@ -21,11 +21,16 @@ _HASHED = "$apr1$glasnost$A.VhmHvD1LpQ84x6mL3Ph/"
 FORBIDDEN = 7
 
 
+def missing(*programs: str) -> str | None:
+    """Which of them is not here, and what would help; None if all are."""
+    absent = next((one for one in programs if shutil.which(one) is None), None)
+    return absent and f"{absent} is missing: tools/run --servers brings it"
+
+
 def need(*programs: str) -> None:
     """Skip, by name, where one of them is missing."""
-    for program in programs:
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is missing: tools/run --servers brings it")
+    if (reason := missing(*programs)) is not None:
+        pytest.skip(reason)
 
 
 def start(host: Host, port: int, *command: str, log: Path) -> None:
