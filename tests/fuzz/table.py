@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import ads, cedar, http, proxies, streams, texts, trusted, wire
+from tests.fuzz import ads, cedar, condor_security, http, proxies, streams, texts, trusted, wire
 from tests.fuzz.parser import Parser
 
 PARSERS: list[Parser] = [
@@ -14,4 +14,5 @@ PARSERS: list[Parser] = [
     *proxies.PARSERS,
     *http.PARSERS,
     *cedar.PARSERS,
+    *condor_security.PARSERS,
 ]

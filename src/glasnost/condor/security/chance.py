@@ -14,6 +14,9 @@ class Chance(Protocol):
 
     def octets(self, size: int, what: str) -> bytes: ...
 
+    def name(self, what: str) -> str:
+        """Some letters and digits that nobody guesses."""
+
     def exchange(self) -> Exchange:
         """One side of a new Diffie-Hellman exchange."""
 
@@ -23,6 +26,9 @@ class SystemChance:
 
     def octets(self, size: int, what: str) -> bytes:
         return secrets.token_bytes(size)
+
+    def name(self, what: str) -> str:
+        return secrets.token_hex(8)
 
     def exchange(self) -> Exchange:
         return DrawnExchange()

@@ -1,0 +1,12 @@
+"""The constant of IDTOKENS: a number that both sides must have."""
+
+from typing import Final
+
+SEED_A: Final = bytes.fromhex(
+    "3e4a502047d5f4e5dc7c69bb5210cbb6167add8084f7dd9ef3ad2cca71d283dd114a4fbb7b1ee90adfa862c4"
+    "4304de5473a3172f735c2cbb6e775b5d40d39face873182523f9252b623be0d4b167a3a8040cacfee9ee3da0"
+    "2c0abbf4d9d8b11f89004c943923ce5d9508bb3f04bc66a3fa20a13a416c5e6f4e0d3187d45fc78335c5e485"
+    "db2c5a3717970cc26e7b6b9d1965b47a67df77a31f22f08a6c0ba57097a21a9ca7c60424f72739ab5cb915a4"
+    "185bd109828e35e42108ab851c08a3dffde0e3b06f3d3938cdad6df6ef9a6f6dc2cb74f0228512eb7a3d6823"
+    "010684b015c12ac3014c4f9f938e384dad1e3bd745ff8c141fd70b465ba8af5d1b98b4b1"
+)

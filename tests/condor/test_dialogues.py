@@ -1,0 +1,326 @@
+"""Our client and our server with each other: every way to begin a command."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from glasnost.condor.cedar.ciphers import AES, BLOWFISH, TRIPLE_DES
+from glasnost.condor.client import SessionGone, ask_permission, start_anew
+from glasnost.condor.commands import Command, Level
+from glasnost.condor.security.methods.base import Login
+from glasnost.condor.security.methods.kinds import Method
+from glasnost.condor.security.negotiation import NOBODY, Policy
+from glasnost.condor.security.words import Word
+from glasnost.condor.stream import CedarStream
+from glasnost.errors import PathCut, Refused
+from tests.condor.rig import ADDRESS, DOMAIN, ME, NOW, Rig, ask, methods, token
+from tests.net.pairs import LOOPS, run
+
+pytestmark = pytest.mark.parametrize("loop", LOOPS)
+
+
+def test_a_raw_query(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig(client=Policy(negotiation=Word.NEVER))
+        call = await rig.query()
+        assert call.session is None
+        assert rig.heard == [(48, NOBODY, [b'MyType = "Query"'], False)]
+
+    run(loop, scenario())
+
+
+def test_a_stranger_has_aes_whatever_was_said(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        call = await rig.query()
+        assert call.session is not None
+        assert call.session.identity.user == NOBODY
+        assert rig.heard[0][1:] == (NOBODY, [b'MyType = "Query"'], True)
+
+    run(loop, scenario())
+
+
+LOGINS = [
+    # method, what the client has, as whom it is known
+    (Method.FS, Login(), f"{ME}@{DOMAIN}"),
+    (Method.CLAIMTOBE, Login(user="alice"), f"alice@{DOMAIN}"),
+    (Method.ANONYMOUS, Login(), f"CONDOR_ANONYMOUS_USER@{DOMAIN}"),
+    (Method.TOKEN, Login(tokens=(token(),)), f"carol@{DOMAIN}"),
+]
+
+
+@pytest.mark.parametrize("cipher", [AES, BLOWFISH, TRIPLE_DES])
+@pytest.mark.parametrize(("method", "login", "user"), LOGINS, ids=[c[0].known for c in LOGINS])
+def test_who_logs_in_is_known(
+    loop: str, method: Method, login: Login, user: str, cipher: str
+) -> None:
+    async def scenario() -> None:
+        policy = replace(methods(method), ciphers=(cipher,), encryption=Word.REQUIRED)
+        rig = Rig(client=policy, server=policy, login=login)
+        call = await rig.query()
+        assert call.session is not None
+        assert call.session.identity.user == user
+        assert call.session.identity.method == method.known
+        assert rig.heard == [(48, user, [b'MyType = "Query"'], True)]
+        again = await rig.query()
+        assert again.session == call.session
+        assert [one[1] for one in rig.heard] == [user, user]
+
+    run(loop, scenario())
+
+
+def test_md5_alone(loop: str) -> None:
+    async def scenario() -> None:
+        policy = Policy(ciphers=(TRIPLE_DES,), integrity=Word.REQUIRED, encryption=Word.NEVER)
+        rig = Rig(client=policy, server=policy)
+        call = await rig.query()
+        assert call.session is not None
+        assert (call.session.encryption, call.session.integrity) == (False, True)
+
+    run(loop, scenario())
+
+
+def test_the_next_method_when_one_fails(loop: str) -> None:
+    async def scenario() -> None:
+        stranger = token("eve")
+        wrong = replace(stranger, key_name="OTHER", signature=bytes(32))
+        rig = Rig(
+            client=methods(Method.TOKEN, Method.FS),
+            server=methods(Method.TOKEN, Method.FS),
+            login=Login(tokens=(wrong,)),
+        )
+        call = await rig.query()
+        assert call.session is not None
+        assert call.session.identity.method == "FS"
+
+    run(loop, scenario())
+
+
+def test_commands_that_follow_are_the_same_clients(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig(client=methods(Method.FS), allow=lambda level, who, where: who.authenticated)
+        async with rig.connection() as stream:
+            call = await rig.start(stream, Command.UPDATE_AD_GENERIC)
+            writer = call.writer()
+            writer.ad([b"A = 1"])
+            await stream.send(writer)
+            for number in range(3):
+                writer = call.again(Command.UPDATE_AD_GENERIC)
+                writer.ad([b"A = %d" % number])
+                await stream.send(writer)
+            await stream.send(call.again(Command.DC_NOP))
+            query = call.again(Command.QUERY_ANY_ADS)
+            query.ad([b"B = 1"])
+            await stream.send(query)
+            assert (await stream.receive()).integer() == 1
+        assert {heard[1] for heard in rig.heard} == {f"{ME}@{DOMAIN}"}
+        assert len(rig.heard) == 5
+
+    run(loop, scenario())
+
+
+with_blowfish = Policy(ciphers=(BLOWFISH,), encryption=Word.REQUIRED)
+REFUSED = [
+    # name, client, server, login
+    ("raw where security is required", Policy(negotiation=Word.NEVER), methods(Method.FS), Login()),
+    ("no method in common", methods(Method.FS), methods(Method.TOKEN), Login()),
+    ("no token", methods(Method.TOKEN), methods(Method.TOKEN), Login()),
+    ("never and required", Policy(authentication=Word.NEVER), methods(Method.FS), Login()),
+    (
+        "no cipher",
+        Policy(ciphers=(AES,)),
+        Policy(ciphers=(BLOWFISH,), encryption=Word.REQUIRED),
+        Login(),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "login"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_no_way_together(loop: str, client: Policy, server: Policy, login: Login) -> None:
+    async def scenario() -> None:
+        rig = Rig(client=client, server=server, login=login)
+        with pytest.raises((Refused, PathCut)):
+            await rig.query()
+        assert rig.heard == []
+        assert len(rig.server_sessions) == 0
+
+    run(loop, scenario())
+
+
+@pytest.mark.parametrize("what", ["expired", "signature", "subject"])
+def test_tokens_that_do_not_hold(loop: str, what: str) -> None:
+    async def scenario() -> None:
+        made = {
+            "expired": token(lifetime=-1),
+            "signature": replace(token(), signature=bytes(32)),
+            "subject": replace(token(), subject=f"root@{DOMAIN}"),
+        }[what]
+        rig = Rig(client=methods(Method.TOKEN), login=Login(tokens=(made,)))
+        with pytest.raises((Refused, PathCut)):
+            await rig.query()
+        assert rig.heard == []
+
+    run(loop, scenario())
+
+
+def test_a_token_may_allow_less_than_its_owner_may(loop: str) -> None:
+    async def scenario() -> None:
+        for levels, good in (([Level.WRITE], True), ([Level.CONFIG], True), ([], False)):
+            limited = token(levels=levels)
+            rig = Rig(client=methods(Method.TOKEN), login=Login(tokens=(limited,)))
+            if good:
+                await rig.query()
+            else:
+                with pytest.raises(
+                    Refused, match=f"does not let carol@{DOMAIN} have QUERY_ANY_ADS"
+                ):
+                    await rig.query()
+
+    run(loop, scenario())
+
+
+def test_who_may_not_is_told_so(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig(allow=lambda level, who, where: False)
+        with pytest.raises(Refused, match="DENIED") as refused:
+            await rig.query()
+        assert refused.value.code == "denied"
+        assert (rig.heard, len(rig.server_sessions), len(rig.sessions)) == ([], 0, 0)
+
+    run(loop, scenario())
+
+
+def test_a_session_again_has_the_same_key_and_another_nonce(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        first = await rig.query()
+        for _ in range(2):
+            assert (await rig.query()).session == first.session
+        assert len(rig.server_sessions) == 1
+        rig.now = NOW + 100_000
+        assert (await rig.query()).session != first.session
+
+    run(loop, scenario())
+
+
+def test_a_session_that_is_gone_is_made_anew_when_somebody_asks_again(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        first = await rig.query()
+        assert first.session is not None
+        rig.server_sessions.drop(first.session.name)
+        async with rig.connection() as one, rig.connection() as two:
+            streams = [one, two]
+
+            async def connect() -> CedarStream:
+                return streams.pop(0)
+
+            call = await start_anew(connect, rig.start)
+            assert call.stream is two
+            await ask(call)
+            assert call.session != first.session
+        rig.server_sessions.drop(call.session.name if call.session else "")
+        with pytest.raises(SessionGone):
+            await rig.query()
+
+    run(loop, scenario())
+
+
+def test_a_session_is_good_for_what_the_server_lets_its_owner_have(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        await rig.query()
+        async with rig.connection() as stream:
+            with pytest.raises(Refused, match="does not let"):
+                await rig.start(stream, Command.UPDATE_AD_GENERIC)
+
+    run(loop, scenario())
+
+
+def test_a_session_is_judged_again_each_time(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        await rig.query()
+        rig.allow = lambda level, who, where: False
+        with pytest.raises(PathCut):
+            await rig.query()
+        assert len(rig.heard) == 1
+
+    run(loop, scenario())
+
+
+def test_who_has_logged_in_does_not_come_back_by_a_name_alone(loop: str) -> None:
+    """Without a key that is in use a session's name is all there is, and it can be overheard."""
+
+    async def scenario() -> None:
+        server = replace(methods(Method.FS), ciphers=())
+        rig = Rig(client=methods(Method.FS), server=server)
+        call = await rig.query()
+        assert call.session is not None
+        assert call.session.key is None
+        assert rig.heard[0][1:] == (f"{ME}@{DOMAIN}", [b'MyType = "Query"'], False)
+        with pytest.raises(SessionGone):
+            await rig.query()
+
+    run(loop, scenario())
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_asking_for_permission(loop: str, allowed: bool) -> None:
+    async def scenario() -> None:
+        rig = Rig(allow=lambda level, who, where: allowed)
+        async with rig.connection() as stream:
+            found, session = await ask_permission(
+                stream, Command.QUERY_ANY_ADS, rig.settings(), rig.sessions, ADDRESS, NOW
+            )
+        assert found is allowed
+        assert session is not None
+
+    run(loop, scenario())
+
+
+def test_a_client_that_requires_more_than_the_server_does_goes_away(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig(client=Policy(encryption=Word.REQUIRED, ciphers=()))
+        with pytest.raises((Refused, PathCut)):
+            await rig.query()
+        rig = Rig(client=Policy(negotiation=Word.OPTIONAL, encryption=Word.REQUIRED))
+        with pytest.raises(Refused, match="no negotiation"):
+            await rig.query()
+
+    run(loop, scenario())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x01\0\0\0\x08" + (60_099).to_bytes(8, "big"),
+        b"\x01\0\0\0\x08" + (60_010).to_bytes(8, "big"),
+        b"\x01\0\0\0\x03abc",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\0" + bytes(500),
+        b"\x00\0\0\0\x08" + (60_010).to_bytes(8, "big") + b"\x00\0\x10\0\0" + bytes(1 << 20),
+    ],
+    ids=["nothing", "unknown", "no ad", "no number", "HTTP", "TLS", "endless"],
+)
+def test_what_is_no_command_is_closed_without_a_word(loop: str, data: bytes) -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        async with rig.connection() as stream:
+            loop_ = asyncio.get_running_loop()
+            try:
+                await loop_.sock_sendall(stream.sock, data)
+                if not data:
+                    stream.sock.shutdown(1)
+                assert await loop_.sock_recv(stream.sock, 100) == b""
+            except ConnectionError:
+                pass
+        assert rig.heard == []
+
+    run(loop, scenario())
