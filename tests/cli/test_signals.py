@@ -13,7 +13,7 @@ from tests.cli.conftest import Running, Shell
 
 
 def test_up_ends_in_order_and_takes_its_sockets_along(fresh: Shell) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         process = fresh.popen("up", "--name", "cm", "--port", "0")
         up = Running(process, [])
         up.until("and agent on port")

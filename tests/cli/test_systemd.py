@@ -57,6 +57,8 @@ def test_each_daemon_has_a_unit_that_says_how_it_goes(fresh: Shell, tmp_path: Pa
         service = found[f"glasnost-{role}.service"]["Service"]
         assert service["Type"] == "notify" and int(service["WatchdogSec"]) > 2
         assert service["ExecStart"].endswith(f" -m glasnost {role}")
+    reload = found["glasnost-agent.service"]["Service"]["ExecReload"]
+    assert reload == "/bin/kill -HUP $MAINPID"
     assert found["glasnost-agent.socket"]["Socket"]["ListenStream"] == "%t/glasnost/port.sock"
     assert found["glasnost-broker.service"]["Unit"]["After"] == "glasnost-agent.service"
 

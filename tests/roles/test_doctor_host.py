@@ -91,14 +91,14 @@ def test_settings_that_are_well(tmp_path: Path) -> None:
     settings, facts = host.read_settings(write(tmp_path, "port = 4000"))
     assert settings.port == 4000
     assert (facts.there, facts.problem, facts.unfit, facts.unknown) == (True, "", "", ())
-    later = host.held_against(facts, began=time.time() + 60)
-    assert not later.newer and host.held_against(facts, began=1.0).newer
+    later = host.held_against(facts, read=time.time() + 60)
+    assert not later.newer and host.held_against(facts, read=1.0).newer
 
 
 def test_no_settings_are_settings_too(tmp_path: Path) -> None:
     settings, facts = host.read_settings(tmp_path)
     assert settings == Settings() and not facts.there
-    assert not host.held_against(facts, began=1.0).newer
+    assert not host.held_against(facts, read=1.0).newer
 
 
 def test_unknown_words_are_told_one_by_one_with_what_they_may_mean(

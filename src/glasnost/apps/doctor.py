@@ -54,12 +54,18 @@ async def gather(home: Path, progress: Progress) -> Facts:
     joined = host.is_open(home) and NodeIdentity.exists(home)
     return Facts(
         home=host.read_home(home, run, agent_lives=agent.pid != 0),
-        settings=host.held_against(settings_facts, began=time.time() - agent.age),
+        settings=host.held_against(settings_facts, _read_at(status, agent)),
         processes=host.read_processes(status),
         certificate=host.read_certificate(home, time.time(), status) if joined else None,
         agent=agent if joined or status is not None else None,
         pool=found,
     )
+
+
+def _read_at(status: Mapping[str, Any] | None, agent: AgentFacts) -> float:
+    """When the agent has read its settings; one that does not say so has when it began."""
+    began = time.time() - agent.age
+    return float(status.get("settings_read", began)) if status is not None else began
 
 
 async def _ask_agent(run: Path) -> tuple[Mapping[str, Any] | None, str]:

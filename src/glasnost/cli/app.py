@@ -33,6 +33,7 @@ COMMANDS = {
     "match": "glasnost.cli.match:match",
     "ping": "glasnost.cli.ping:ping",
     "status": "glasnost.cli.status:status",
+    "reload": "glasnost.cli.reload:reload",
     "doctor": "glasnost.cli.doctor:doctor",
     "condor": "glasnost.cli.condor:condor",
     "route": "glasnost.cli.route:route",

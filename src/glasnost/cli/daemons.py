@@ -14,7 +14,7 @@ from glasnost.daemons.run import run
 from glasnost.errors import Unavailable
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.local import LocalAgent
-from glasnost.settings import Settings
+from glasnost.settings import Settings, load_settings
 
 
 @click.command()
@@ -32,7 +32,7 @@ def agent(port: int | None, log: str | None, metrics: common.Where, verbose: boo
 
     @asynccontextmanager
     async def whole() -> AsyncIterator[host.Roles]:
-        async with host.agent(home, settings) as serving:
+        async with host.agent(home, lambda: load_settings(home, port=port, log=log)) as serving:
             yield {"agent": serving}
 
     run(whole, settings, verbose, metrics or settings.metrics_place("agent"))

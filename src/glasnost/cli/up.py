@@ -15,7 +15,7 @@ from glasnost.daemons import host
 from glasnost.daemons.run import run
 from glasnost.errors import SettingsError
 from glasnost.roles.home import NodeIdentity
-from glasnost.settings import run_directory
+from glasnost.settings import Settings, home_directory, load_settings, run_directory
 
 
 @click.command()
@@ -40,8 +40,12 @@ def up(
     Runs authority, directory, broker and agent in this one process; the first time, the pool is
     made. On a host that has joined another's pool, only the agent runs.
     """
-    home, settings = common.settings(port=port, log=log)
-    settings = settings.with_networks(networks)
+    home = home_directory()
+
+    def read() -> Settings:
+        return load_settings(home, port=port, log=log).with_networks(networks)
+
+    settings = read()
     if not NodeIdentity.exists(home):
         make_pool(home, pool or DEFAULT_POOL, name, networks)
     identity = NodeIdentity(home)
@@ -52,7 +56,7 @@ def up(
 
     @asynccontextmanager
     async def whole() -> AsyncIterator[host.Roles]:
-        async with host.everything(home, settings) as (agent, serving):
+        async with host.everything(home, read) as (agent, serving):
             roles = "authority, directory, broker and agent"
             if not (home / "authority").exists():
                 roles = "agent"

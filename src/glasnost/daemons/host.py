@@ -48,20 +48,27 @@ AGENT_WAIT = 60.0
 #: The roles of one process, by name.
 Role = Agent | Broker | DirectoryServer | Authority
 Roles = dict[str, Role]
+#: Reads the settings, with what flags say.
+Read = Callable[[], Settings]
 Reopen = Callable[[], Awaitable[LocalAgent]]
 
 
 @asynccontextmanager
-async def agent(home: Path, settings: Settings) -> AsyncIterator[Agent]:
-    """The host's agent."""
+async def agent(home: Path, read: Read) -> AsyncIterator[Agent]:
+    """The host's agent; its settings are read now, and again when somebody wants that."""
     identity = NodeIdentity(home)
-    run = run_directory(settings)
-    settings = settings.with_networks(identity.pool.networks)
     given = given_listeners()
-    if given is not None:
-        settings = msgspec.structs.replace(settings, port=given.number, listen=given.hosts)
+
+    def found() -> Settings:
+        settings = read().with_networks(identity.pool.networks)
+        if given is None:
+            return settings
+        return msgspec.structs.replace(settings, port=given.number, listen=given.hosts)
+
+    settings = found()
+    run = run_directory(settings)
     with alone(home), alone(run):
-        serving = Agent(identity, settings, run, given=given)
+        serving = Agent(identity, settings, run, given=given, read_again=found)
         try:
             await serving.start()
             yield serving
@@ -156,10 +163,11 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def everything(home: Path, settings: Settings) -> AsyncIterator[tuple[Agent, Roles]]:
+async def everything(home: Path, read: Read) -> AsyncIterator[tuple[Agent, Roles]]:
     """``glasnost up``: the agent, and all roles that this home has the keys for."""
     async with AsyncExitStack() as stack:
-        own = await stack.enter_async_context(agent(home, settings))
+        own = await stack.enter_async_context(agent(home, read))
+        settings = own.settings
         roles: Roles = {"agent": own}
 
         async def reopen() -> LocalAgent:

@@ -18,6 +18,9 @@ ROLES: Final[Mapping[str, str]] = {
 #: Those that own the shared port.
 _PORT: Final = ("up", "agent")
 
+#: Settings are read again.
+_RELOAD: Final = "ExecReload=/bin/kill -HUP $MAINPID"
+
 #: The user that the daemons of a system run as.
 USER: Final = "glasnost"
 SYSUSERS: Final = f'u {USER} - "Glasnost" /var/lib/glasnost\n'
@@ -75,6 +78,7 @@ def _service(role: str, command: str, user: bool) -> str:
         "Type=notify",
         "WatchdogSec=30",
         f"ExecStart={command} {role}",
+        *([_RELOAD] if role in _PORT else []),
         "Restart=on-failure",
         "RestartSec=1",
         "TimeoutStopSec=15",

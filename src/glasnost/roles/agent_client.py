@@ -165,6 +165,10 @@ class AgentClient:
     async def status(self) -> dict[str, Any]:
         return (await self._ask(m.Status(), m.StatusIs)).status
 
+    async def reload(self) -> m.Reloaded:
+        """Have the agent read the settings again. `Refused` says why it cannot use them."""
+        return await self._ask(m.Reload(), m.Reloaded)
+
     async def close(self) -> None:
         self.lost.cancel()
         self._packets.close()

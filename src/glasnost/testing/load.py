@@ -40,13 +40,15 @@ class Hung(Exception):
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """``hold``: names of streams to keep open, ``names`` and ``workers``: of those that come and
+    """``hold``: names of streams to keep open (``by_agent``: the host's agent opens them, and their
+    way is a route), ``names`` and ``workers``: of those that come and
     go. ``sizes``: the least and most bytes each way of a transfer; ``pause``: seconds between two.
     ``patience``: seconds after which one transfer, from connect to end, hangs."""
 
     names: tuple[str, ...] = ()
     workers: int = 0
     hold: tuple[str, ...] = ()
+    by_agent: bool = False
     sizes: tuple[int, int] = (1, 300_000)
     pause: float = 0.05
     patience: float = 60.0
@@ -107,7 +109,8 @@ class Load:
 
     async def _hold(self, held: Held) -> None:
         try:
-            async with _connected(held.name) as (reader, writer, held.way):
+            opening = self._stream(held.name, self._spec.by_agent)
+            async with opening as (reader, writer, held.way):
                 while not self._told.is_set():
                     async with _limit(self._spec.patience):
                         await go_round(reader, writer, 1000)

@@ -187,7 +187,7 @@ SETTINGS: list[tuple[str, SettingsFacts, list[Expected]]] = [
     (
         "changed since",
         replace(FINE, newer=True),
-        [("note", "was changed after the agent had read it", "restart"), ("ok", "can be used", "")],
+        [("note", "was changed after the agent had read it", "reload"), ("ok", "can be used", "")],
     ),
 ]
 

@@ -57,7 +57,7 @@ def judge_settings(facts: SettingsFacts) -> Iterator[Finding]:
         yield _settings.problem(facts.unfit, "correct it: no agent starts with this")
     if facts.newer:
         yield _settings.note(
-            f"{facts.path} was changed after the agent had read it", "restart the agent"
+            f"{facts.path} was changed after the agent had read it", "type `glasnost reload`"
         )
     if not (facts.problem or facts.unfit or facts.unknown):
         where = (

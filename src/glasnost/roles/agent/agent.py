@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from glasnost.roles.agent.listening import Listening
 from glasnost.roles.agent.lookups import Answer, Lookups
 from glasnost.roles.agent.publication import Publication
 from glasnost.roles.agent.replies import LocalExpectation, Replies
+from glasnost.roles.agent.rereading import Reread, Rereading
 from glasnost.roles.agent.services import OwnOffering, Service, Services
 from glasnost.roles.agent.upkeep import Upkeep
 from glasnost.roles.agent.websockets import WebSockets
@@ -46,10 +47,6 @@ from glasnost.version import __version__
 
 log = logging.getLogger("glasnost.agent")
 
-#: A broker list that changed is noticed within this time, seconds.
-BROKERS_EVERY = 30.0
-#: While no broker is known, the directories are asked more often: at start they may be coming up.
-BROKERS_EVERY_AT_FIRST = 1.0
 #: Programs connected to the local socket at a time.
 MAX_CLIENTS = 4096
 #: After a restart with listeners that stayed open, a call of a name that nobody has waits so long,
@@ -63,7 +60,8 @@ MAX_DIAL = 60.0
 
 class Agent:
     """One host's agent. ``run`` is the directory of its sockets; None: it is embedded in one
-    program, has no local socket, and serves nobody else."""
+    program, has no local socket, and serves nobody else. ``read_again`` gives the settings as they
+    stand now; None: what it was given holds to its end."""
 
     def __init__(
         self,
@@ -72,7 +70,10 @@ class Agent:
         run: Path | None,
         port: int | None = None,
         given: Given | None = None,
+        read_again: Callable[[], Settings] | None = None,
     ) -> None:
+        self._rereading = Rereading(read_again)
+        self._look_for_brokers = asyncio.Event()
         self.identity = identity
         self.settings = settings
         self.run = run
@@ -165,6 +166,15 @@ class Agent:
         if not task.cancelled() and task.exception() is not None:
             log.error("a task of the agent died", exc_info=task.exception())
 
+    def reload(self) -> Reread:
+        """Read the settings again, for what begins from now on. Raises `SettingsError`; then
+        nothing changes."""
+        found = self._rereading.again(self.settings, self._publication.follow_settings)
+        self.settings = found.settings
+        self.dialling.follow_settings(found.settings)
+        self._look_for_brokers.set()
+        return found
+
     # --- the shared port, and the local socket --------------------------------------------------
 
     @property
@@ -228,7 +238,9 @@ class Agent:
                 except GlasnostError as error:
                     log.debug("brokers cannot be listed: %s", error)
             self._republish()
-            await asyncio.sleep(BROKERS_EVERY if self._brokers.known else BROKERS_EVERY_AT_FIRST)
+            self._look_for_brokers.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_for_brokers.wait(), self._brokers.pause)
 
     async def _renew(self) -> m.Enrolled:
         identity = self.identity
@@ -367,6 +379,7 @@ class Agent:
             "port": self.port_number,
             "doors": [str(door) for door in self.doors()],
             "vantage": self.vantage().as_dict(),
+            "settings_read": self._rereading.at,
             "services": {one.offer.name: one.calls for one in self.services},
             "brokers": self._brokers.status(),
             "directories": self._publication.status(),

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("glasnost.agent")
 
 _CODEC = Codec(BROKER)
+#: A broker list that changed is noticed within this time, seconds.
+EVERY = 30.0
+#: While no broker is known, the directories are asked more often: at start they may be coming up.
+EVERY_AT_FIRST = 1.0
 #: Routes through one broker that are published: its front doors, and room for the others' in an
 #: address of 32.
 MAX_DOORS = 8
@@ -63,9 +67,9 @@ class Brokers:
         return f"<Brokers {', '.join(self._addresses) or 'none'}>"
 
     @property
-    def known(self) -> bool:
-        """Whether there is any broker to register with."""
-        return bool(self._addresses)
+    def pause(self) -> float:
+        """After how many seconds the directories should be asked again."""
+        return EVERY if self._addresses else EVERY_AT_FIRST
 
     async def look(self, lookups: Lookups) -> None:
         """Ask the directories which brokers there are now. Raises `Unavailable`, `UnknownName`."""

@@ -126,6 +126,9 @@ class Client:
                 self._reply(message, m.WhereIs(vantage=self._agent.vantage().as_dict()))
             case m.Status():
                 self._reply(message, m.StatusIs(status=self._agent.describe()))
+            case m.Reload():
+                found = self._agent.reload()
+                self._reply(message, m.Reloaded(changed=found.changed, kept=found.kept))
             case m.Resolve():
                 self._later(message, self._resolve(message))
             case m.List():

@@ -59,6 +59,10 @@ class Dialling:
         self._users: dict[str, Credentials] = {}
         self._copies: set[asyncio.Task[None]] = set()
 
+    def follow_settings(self, settings: Settings) -> None:
+        """What is connected from now on follows these."""
+        self._settings = settings
+
     async def close(self) -> None:
         """Cut the streams that are copied for programs."""
         for task in self._copies:

@@ -147,6 +147,12 @@ class Publication:
         """Whether this host can do what the settings ask. Raises `SettingsError`."""
         check_host(self._facts, self._settings)
 
+    def follow_settings(self, settings: Settings) -> None:
+        """Say what these ask for. Raises `SettingsError` where this host cannot do it."""
+        check_host(self._facts, settings)
+        self._settings = settings
+        self.soon()
+
     def doors(self) -> list[Route]:
         """Where this host can be met, nearest first; through its brokers last."""
         return doors(self._facts, self._settings, self._port(), self._unix) + self._further()

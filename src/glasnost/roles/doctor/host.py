@@ -175,13 +175,13 @@ def read_settings(home: Path) -> tuple[Settings, SettingsFacts]:
     return settings, SettingsFacts(str(config), there, problem, unfit, tuple(unknown))
 
 
-def held_against(facts: SettingsFacts, began: float) -> SettingsFacts:
-    """The same, with whether the file was changed after an agent began, which read it then."""
+def held_against(facts: SettingsFacts, read: float) -> SettingsFacts:
+    """The same, with whether the file was changed after an agent had read it."""
     try:
         changed = Path(facts.path).stat().st_mtime
     except OSError:
         return facts
-    return dataclasses.replace(facts, newer=changed > began)
+    return dataclasses.replace(facts, newer=changed > read)
 
 
 def _unknown_words(path: Path) -> Iterator[Unknown]:

@@ -15,7 +15,7 @@ local agent    Hello → Welcome; Offer → Offered, then Arrived (+ socket);
                Certify → Certified; Resolve → Resolved; Where → WhereIs;
                Expect → Expected, then Arrived (+ socket), or Unexpect → Done;
                Dial → Dialled (+ socket); List, Query → Listing; Withdraw → Done;
-               Watch → Changes; Status → StatusIs
+               Watch → Changes; Status → StatusIs; Reload → Reloaded
 everywhere     Ping → Pong; Failed
 =============  ====================================================================
 """
@@ -84,6 +84,8 @@ from glasnost.core.wire.messages.local import (
     Hello,
     Offer,
     Offered,
+    Reload,
+    Reloaded,
     Resolve,
     Resolved,
     Status,
@@ -146,6 +148,8 @@ __all__ = [
     "Register",
     "Registered",
     "Relay",
+    "Reload",
+    "Reloaded",
     "Renew",
     "RenewNode",
     "Renewed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from glasnost.core.wire.header import Call
 from glasnost.core.wire.messages.base import Done, Failed, Message, Ping, Pong
@@ -130,6 +130,21 @@ class StatusIs(Message, frozen=True):
     status: dict[str, Any] = {}
 
 
+class Reload(Message, frozen=True):
+    """Read the host's settings again; where they cannot be used, the answer is `Failed`."""
+
+    since: ClassVar[int] = 2
+
+
+class Reloaded(Message, frozen=True):
+    """The settings that hold now and were others before, and those that are others in the file and
+    hold only from the agent's next start on."""
+
+    since: ClassVar[int] = 2
+    changed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
 #: What asks, and so is never taken for an answer.
 QUESTIONS: Final = (
     Hello,
@@ -141,6 +156,7 @@ QUESTIONS: Final = (
     Unexpect,
     Dial,
     Status,
+    Reload,
 )
 
 #: What may arrive in this conversation: its decoder accepts this list and nothing else.
@@ -169,6 +185,8 @@ LOCAL = (
     | Changes
     | Status
     | StatusIs
+    | Reload
+    | Reloaded
     | Done
     | Failed
     | Ping
