@@ -11,17 +11,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import ROUNDS, Figure, at_least, process
+from benchmarks.figures import Figure, at_least, by_turns, cpu_seconds, process
 from glasnost.settings import Settings, SshSetting
 from glasnost.stages import Means
 from glasnost.stages.walk import walk
 from glasnost.testing.contracts import path
 from glasnost.testing.lab import Lab, available
 from tests.lab.sshd import Keys, sshd
+from tests.stages.crossing import ssh_clients
 
 _STREAM: Final = 256 << 20
 _BLOCK: Final = 256 << 10
@@ -31,7 +33,8 @@ _TO_IT, _FROM_IT = b"<", b">"
 _WHAT: Final = "one stream through ssh by OpenSSH's sshd"
 
 _Opener = Callable[[], socket.socket]
-_Measure = Callable[[], float]
+_Deed = Callable[[socket.socket], float]
+_Costs = dict[_Opener, list[float]]
 
 
 def measure() -> list[Figure]:
@@ -53,22 +56,30 @@ def measure() -> list[Figure]:
 def _figures(ours: _Opener, bare: _Opener) -> list[Figure]:
     figures = []
     for deed, do in {"sent": _send, "received": _take}.items():
-        pairs = _by_turns(lambda do=do: do(ours()), lambda do=do: do(bare()))  # type: ignore[misc]
+        _measured(do, ours), _measured(do, bare)  # what the first needs, it needs once
+        cpu: dict[_Opener, list[float]] = {ours: [], bare: []}
+
+        def rate(opener: _Opener, do: _Deed = do, cpu: _Costs = cpu) -> float:
+            seconds, cost = _measured(do, opener)
+            cpu[opener].append(cost / _STREAM * 1e12)
+            return _STREAM / seconds / 1e6
+
+        pairs = by_turns(partial(rate, ours), partial(rate, bare))
         what = f"{_WHAT}, {deed} / ssh -W"
-        figures.append(Figure.of_pairs(what, "MB/s", pairs, at_least(0.9)))
-    times = _by_turns(lambda: _until_there(ours), lambda: _until_there(bare))
+        figures += [
+            Figure.of_pairs(what, "MB/s", pairs, at_least(0.9)),
+            Figure(f"CPU of its client, {deed} / of ssh -W", "ms/GB", cpu[ours], cpu[bare]),
+        ]
+    times = by_turns(partial(_until_there, ours), partial(_until_there, bare))
     return [*figures, Figure.of_pairs("a first answer through ssh / ssh -W", "ms", times)]
 
 
-def _by_turns(ours: _Measure, bare: _Measure) -> list[tuple[float, float]]:
-    """In some rounds one first, in some the other: each disturbs what follows it."""
-    pairs = []
-    for round_ in range(ROUNDS + 1):
-        if round_ % 2:
-            pairs.append((ours(), bare()))
-        else:
-            pairs.append((bare(), ours())[::-1])
-    return pairs[1:]  # what the first needs, it needs once
+def _measured(do: _Deed, opener: _Opener) -> tuple[float, float]:
+    """Seconds, and those of the client's CPU."""
+    with opener() as sock:
+        client = max(one.pid for one in ssh_clients())
+        before = cpu_seconds(client)
+        return do(sock), cpu_seconds(client) - before
 
 
 def _ours(keys: Keys, far: int) -> socket.socket:
@@ -89,8 +100,11 @@ def _bare(keys: Keys, far: int) -> socket.socket:
         f"UserKnownHostsFile={keys.known('host', '127.0.0.1')}",
     ):
         command += ["-o", option]
-    with theirs:  # it ends with its stream
-        subprocess.Popen([*command, "127.0.0.1"], stdin=theirs.fileno(), stdout=theirs.fileno())
+    with theirs as end:  # it ends with its stream
+        # In a session of its own, as ours is: the kernel shares CPU between sessions.
+        number = end.fileno()
+        words = [*command, "127.0.0.1"]
+        subprocess.Popen(words, stdin=number, stdout=number, start_new_session=True)
     return near
 
 
@@ -98,23 +112,21 @@ def _bare(keys: Keys, far: int) -> socket.socket:
 
 
 def _send(sock: socket.socket) -> float:
-    """MB/s until the far side says that it has all."""
-    with sock:
-        begun = _asked(sock, _TO_IT)
-        for _ in range(_STREAM // _BLOCK):
-            sock.sendall(bytes(_BLOCK))
-        sock.recv(1)
-        return _STREAM / (time.perf_counter() - begun) / 1e6
+    """Seconds until the far side says that it has all."""
+    begun = _asked(sock, _TO_IT)
+    for _ in range(_STREAM // _BLOCK):
+        sock.sendall(bytes(_BLOCK))
+    sock.recv(1)
+    return time.perf_counter() - begun
 
 
 def _take(sock: socket.socket) -> float:
-    """MB/s until we have all."""
+    """Seconds until we have all."""
     buffer, left = bytearray(_BLOCK), _STREAM
-    with sock:
-        begun = _asked(sock, _FROM_IT)
-        while left:
-            left -= sock.recv_into(buffer) or left
-        return _STREAM / (time.perf_counter() - begun) / 1e6
+    begun = _asked(sock, _FROM_IT)
+    while left:
+        left -= sock.recv_into(buffer) or left
+    return time.perf_counter() - begun
 
 
 def _until_there(opener: _Opener) -> float:

@@ -9,112 +9,20 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
-from glasnost.by_address import open_address
-from glasnost.errors import ConnectFailed, StageFailed
-from glasnost.roles.dialler import Connected
-from glasnost.roles.experience import Experience
-from glasnost.roles.standing import Standing, alone
-from glasnost.settings import ExitSetting, Network, Settings, SshSetting
-from glasnost.stages import Means
-from glasnost.stages.walk import walk
+from glasnost.errors import StageFailed
 from glasnost.testing.contracts import path
-from glasnost.testing.lab import Lab
 from tests.lab import servers
 from tests.lab.conftest import eventually
-from tests.lab.sshd import Keys, sshd
+from tests.lab.ssh_site import CLOSED, ECHO, NARROW, NOBODY, OPEN, SOCKS, Site, asks, site, the_site
 from tests.stages.crossing import ssh_clients as clients
 
+__all__ = ["site", "the_site"]
+
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("needs_lab")]
-
-#: Where somebody listens who sends back what he gets, and where nobody does.
-ECHO, NOBODY = 9000, 9001
-#: Servers of the gate: one as it comes, one that leads nowhere, one that leads to one place.
-OPEN, CLOSED, NARROW, SOCKS = 22, 2201, 2202, 1080
-
-Scenario = Callable[[socket.socket], Awaitable[bytes]]
-
-
-async def asks(sock: socket.socket) -> bytes:
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, b"are you there?")
-    return await loop.sock_recv(sock, 100)
-
-
-class Site:
-    """A client, a gate with an SSH server, another behind it, and a host that answers."""
-
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        names = ("client", "gate", "second", "target")
-        self.client, self.gate, self.second, self.target = map(lab.host, names)
-        self.folder = folder
-        lab.up()
-        self.keys = keys = Keys(folder)
-        sshd(self.gate, OPEN, keys)
-        sshd(self.gate, CLOSED, keys, "AllowTcpForwarding no", "AllowStreamLocalForwarding no")
-        banner = folder / "banner"
-        banner.write_text("Permission denied (you).\n" * 5000)
-        sshd(self.gate, NARROW, keys, f"Banner {banner}", f"PermitOpen {self.target.ip4}:{ECHO}")
-        sshd(self.second, OPEN, keys)
-        for host in (self.gate, self.target):
-            servers.echo(host, ECHO, folder)
-
-    def login(self, **different: object) -> SshSetting:
-        usual = {
-            "user": "root",
-            "identity": str(self.keys.folder / "user"),
-            "known_hosts": self.keys.known("host"),
-        }
-        return SshSetting(**(usual | different))  # type: ignore[arg-type]
-
-    def cross(
-        self,
-        to: str,
-        login: SshSetting | None = None,
-        *,
-        via: str = "",
-        port: int = OPEN,
-        scenario: Scenario = asks,
-    ) -> bytes:
-        """Do something on the stream to an origin behind the gate."""
-        gate = f"ip4:{self.gate.ip4}:{port}/ssh:gate"
-        on = path(f"public/{via}{gate}/{to}")
-        return self.walk(on, login, scenario)
-
-    def walk(self, on: object, login: SshSetting | None = None, scenario: Scenario = asks) -> bytes:
-        ssh = {"gate": login or self.login(), "second": self.login(host="gate")}
-        means = Means(settings=Settings(ssh=ssh))
-
-        async def main() -> bytes:
-            with await walk(on, means) as sock:  # type: ignore[arg-type]
-                return await scenario(sock)
-
-        with self.client.inside():
-            return asyncio.run(main())
-
-
-@pytest.fixture(scope="module")
-def the_site(lab_reason: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if lab_reason is not None:
-        pytest.skip(lab_reason)
-    servers.need("sshd", "ssh", "ssh-keygen", "ssh-agent")
-    with Lab() as lab:
-        yield Site(lab, tmp_path_factory.mktemp("ssh"))
-
-
-@pytest.fixture
-def site(the_site: Site) -> Iterator[Site]:
-    """Whatever a test does, no client is left, and no folder."""
-    yield the_site
-    assert eventually(lambda: not clients())
-    left = [one for one in os.listdir("/tmp") if one.startswith(f"glasnost-ssh-{os.getpid()}-")]
-    assert left == []
-
 
 # --- crossing -------------------------------------------------------------------------------------
 
@@ -318,7 +226,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_program_that_is_ended_leaves_no_client(site: Site, number: signal.Signals) -> None:
     """The far side here never ends: what ends the client is its lifeline."""
     with site.target.inside():
@@ -385,56 +293,3 @@ def test_a_client_that_is_a_socks_proxy_is_crossed_as_one(site: Site) -> None:
     assert site.cross(origins[0], via=via) == b"are you there?"
     proxy.terminate()
     proxy.wait()
-
-
-# --- among other routes ---------------------------------------------------------------------------
-
-
-def everywhere(**settings: object) -> Standing:
-    """A program on a host all of whose addresses are public."""
-    public = Network("public", ranges=("0.0.0.0/0", "::/0"))
-    return alone(Settings(networks=(public,), **settings), Experience())  # type: ignore[arg-type]
-
-
-def opened(site: Site, address: str, **settings: object) -> tuple[bytes, Connected[socket.socket]]:
-    async def main() -> tuple[bytes, Connected[socket.socket]]:
-        connected = await open_address(address, everywhere(**settings), 20)
-        with connected.result as sock:
-            return await asks(sock), connected
-
-    with site.client.inside():
-        return asyncio.run(main())
-
-
-def test_one_that_fails_is_told_and_the_others_go_on(site: Site) -> None:
-    other = str(site.keys.folder / "other")
-    wrong = site.login(host="gate", identity=other, agent="/nowhere")
-    logins = {"locked": wrong, "gate": site.login()}
-    gate, target = f"public/ip4:{site.gate.ip4}:{OPEN}", f"ip4:{site.target.ip4}:{ECHO}"
-    routes = [f"{gate}/ssh:{name}/{target}" for name in ("locked", "unknown", "gate")]
-    heard, connected = opened(site, ",".join(routes), ssh=logins, attempt_delay=2.0)
-    assert heard == b"are you there?"
-    assert connected.path.route_number == 3
-    told = [str(one) for one in connected.failed]
-    assert "stage 2 (ssh:locked): it accepts none of our keys" in told[0]
-    (rejected,) = connected.plan.rejected
-    assert "there is no [ssh.unknown] in the settings" in rejected.reason
-
-
-def test_all_that_fail_are_told_by_route_and_stage(site: Site) -> None:
-    gate, nobody = f"public/ip4:{site.gate.ip4}", f"ip4:{site.target.ip4}:{NOBODY}"
-    routes = [f"{gate}:{port}/ssh:gate/{nobody}" for port in (OPEN, CLOSED)]
-    with pytest.raises(ConnectFailed) as caught:
-        opened(site, ",".join(routes), ssh={"gate": site.login()})
-    told = str(caught.value)
-    assert f"stage 3 ({nobody}): the SSH server says: Connection refused" in told
-    assert f"stage 3 ({nobody}): the SSH server forbids it" in told
-
-
-def test_an_exit_through_it_is_planned_for_the_network_that_it_comes_out_on(site: Site) -> None:
-    way_out = ExitSetting(
-        lands=("ip4@lab",), name="the gate", via=f"ip4:{site.gate.ip4}:{OPEN}/ssh:gate"
-    )
-    address = f"lab/ip4:{site.target.ip4}:{ECHO}"
-    heard, connected = opened(site, address, ssh={"gate": site.login()}, exits=(way_out,))
-    assert (heard, connected.path.how) == (b"are you there?", "through the gate")

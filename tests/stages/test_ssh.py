@@ -262,7 +262,7 @@ asyncio.run(walk(path(sys.argv[1]), MEANS))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_program_that_is_ended_while_it_logs_in_leaves_no_client(number: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(20)

@@ -34,7 +34,7 @@ from typing import Final
 
 from glasnost.errors import PathCut, Unavailable
 from glasnost.net.openssh_words import MAX_LINE, MAX_TOLD, Heard, heard, why_ended
-from glasnost.net.sockets import closed_on_error, pair
+from glasnost.net.sockets import KEEP_ALIVE, closed_on_error, pair
 
 #: How long a program that ends waits for what it has written last to leave, seconds: as for
 #: streams that are carried (net/carrier.py).
@@ -72,7 +72,8 @@ _ALWAYS: Final = {
     "PermitLocalCommand": "yes",
     "PreferredAuthentications": "publickey",
     "ProxyUseFdpass": "yes",
-    "ServerAliveInterval": "60",
+    "ServerAliveCountMax": str(KEEP_ALIVE[2]),
+    "ServerAliveInterval": str(KEEP_ALIVE[1]),
     "StreamLocalBindMask": "0177",
     "UpdateHostKeys": "no",
 }
