@@ -21,6 +21,7 @@ from pathlib import Path
 
 from benchmarks.figures import process
 from glasnost.cli.init import make_pool
+from glasnost.condor.port.serving import PortService
 from glasnost.core.wire.header import ACCEPTED, Answer, Call, encode_answer, encode_call
 from glasnost.core.wire.messages import Offer
 from glasnost.net.loops import fast_loop
@@ -31,7 +32,7 @@ from glasnost.roles.agent import Agent
 from glasnost.roles.agent_client import AgentClient
 from glasnost.roles.home import NodeIdentity
 from glasnost.roles.registration import Registration
-from glasnost.settings import Settings
+from glasnost.settings import CondorSetting, Settings
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.identity import identity_of
@@ -70,21 +71,25 @@ class Site:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
-    """An agent and the services ``plain``, ``sealed``, ``sink`` and ``sealed-sink``."""
+def site(condor: bool = False) -> Iterator[Site]:
+    """An agent and the services ``plain``, ``sealed``, ``sink`` and ``sealed-sink``. ``condor``:
+    its port knows HTCondor's header, and daemons with sockets in ``home / "daemons"``."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gn-bench-"))
         make_pool(Path(folder), "bench", "bench", ())
-        agent, port = stack.enter_context(process(run_agent, folder))
+        (Path(folder) / "daemons").mkdir()
+        agent, port = stack.enter_context(process(run_agent, folder, condor))
         service, direct = stack.enter_context(process(run_services, folder))
         assert agent.pid is not None and service.pid is not None
         yield Site(Path(folder), agent.pid, service.pid, port, direct)
 
 
-def run_agent(pipe: Connection, folder: str) -> None:
+def run_agent(pipe: Connection, folder: str, condor: bool) -> None:
     async def main() -> None:
-        settings = Settings(port=0, listen=("127.0.0.1",))
-        agent = Agent(NodeIdentity(Path(folder)), settings, Path(folder) / "run")
+        own = CondorSetting(sockets=f"{folder}/daemons")
+        settings = Settings(port=0, listen=("127.0.0.1",), condor=own)
+        door = PortService(settings).door if condor else None
+        agent = Agent(NodeIdentity(Path(folder)), settings, Path(folder) / "run", other=door)
         await agent.start()
         pipe.send(agent.port_number)
         await asyncio.Event().wait()

@@ -105,5 +105,5 @@ def anchors(page: Path) -> set[str]:
 def test_each_decision_has_a_number_of_its_own() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     numbers = [page.name[:4] for page in pages]
-    assert numbers == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert numbers == sorted(set(numbers))
     assert all(page.read_text().startswith(f"# {int(page.name[:4])}. ") for page in pages)

@@ -111,8 +111,8 @@ def tables() -> dict[str, type[msgspec.Struct]]:
     for field in msgspec.structs.fields(glasnost.settings.Settings):
         for inner in get_args(field.type):
             if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-                named = get_origin(field.type) is dict
-                found[f"[{field.name}.NAME]" if named else f"[[{field.name}]]"] = inner
+                forms = {dict: f"[{field.name}.NAME]", tuple: f"[[{field.name}]]"}
+                found[forms.get(get_origin(field.type), f"[{field.name}]")] = inner
     return found
 
 

@@ -40,7 +40,7 @@ METRICS_ROLES = ("agent", "broker", "directory", "authority")
 
 #: Settings that are tables, and have no variable.
 TABLES = frozenset(
-    {"networks", "exits", "proxies", "tls", "ssh", "knocks", "sockets", "costs", "setups"}
+    {"networks", "exits", "proxies", "tls", "ssh", "knocks", "sockets", "costs", "setups", "condor"}
 )
 
 
@@ -211,6 +211,25 @@ def _port_of(text: str) -> tuple[int, str]:
     return int(number), protocol
 
 
+class CondorSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[condor]``: this host's port serves HTCondor's programs too. The table has to be there,
+    and may be empty; what is set here has a name in HTCondor's own settings, in capital letters.
+    """
+
+    #: Where HTCondor's daemons on this host have their sockets (DAEMON_SOCKET_DIR): the port hands
+    #: them their connections. Empty: there are none.
+    sockets: str = ""
+    #: The file in which they look for their public address (SHARED_PORT_DAEMON_AD_FILE), written
+    #: at start and when it changes. Empty: it is not written.
+    port_ad: str = ""
+    #: The host's name in that address, which TLS certificates are held against (HOST_ALIAS).
+    alias: str = ""
+    #: Who is called by those who name nobody (SHARED_PORT_DEFAULT_ID).
+    default_id: str = "collector"
+    #: Who is given what speaks HTTP or TLS (SHARED_PORT_HTTP_FORWARDING_ID). Empty: nobody.
+    http_id: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every setting; docs/reference/settings.md is made from here."""
 
@@ -272,6 +291,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     #: Whether our connections may be relayed by a broker, and whether we meet targets half-way.
     relay: bool = True
     meet: bool = True
+    #: Whether HTCondor's programs are served, and how; without the table they are not.
+    condor: CondorSetting | None = None
     #: Where sockets lie.
     run: str = ""
     #: Where Prometheus may ask: "127.0.0.1:9619", or a port of this machine alone; empty: nowhere.

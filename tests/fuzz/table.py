@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.fuzz import ads, cedar, condor_security, http, proxies, streams, texts, trusted, wire
+from tests.fuzz import (
+    ads,
+    cedar,
+    condor_port,
+    condor_security,
+    http,
+    proxies,
+    streams,
+    texts,
+    trusted,
+    wire,
+)
 from tests.fuzz.parser import Parser
 
 PARSERS: list[Parser] = [
@@ -15,4 +26,5 @@ PARSERS: list[Parser] = [
     *http.PARSERS,
     *cedar.PARSERS,
     *condor_security.PARSERS,
+    *condor_port.PARSERS,
 ]

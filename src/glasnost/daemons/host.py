@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -38,6 +39,9 @@ from glasnost.trust.credentials import Credentials
 from glasnost.trust.records import Verifier
 
 register(HTCONDOR)
+
+if TYPE_CHECKING:
+    from glasnost.condor.port.serving import PortService
 
 #: How often the authority looks where the directories are now, seconds.
 LOOK_EVERY = 10.0
@@ -67,13 +71,28 @@ async def agent(home: Path, read: Read) -> AsyncIterator[Agent]:
 
     settings = found()
     run = run_directory(settings)
+    foreign = _condor(settings)
     with alone(home), alone(run):
-        serving = Agent(identity, settings, run, given=given, read_again=found)
+        door = None if foreign is None else foreign.door
+        serving = Agent(identity, settings, run, given=given, read_again=found, other=door)
         try:
             await serving.start()
+            if foreign is not None:
+                foreign.start(serving.port_number)
             yield serving
         finally:
             await serving.close()
+            if foreign is not None:
+                await foreign.close()
+
+
+def _condor(settings: Settings) -> PortService | None:
+    """What serves HTCondor's programs at the port, if anything does."""
+    if settings.condor is None:
+        return None
+    from glasnost.condor.port.serving import PortService  # few hosts need it
+
+    return PortService(settings)
 
 
 @asynccontextmanager

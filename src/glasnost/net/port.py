@@ -3,7 +3,7 @@
 It accepts, reads one `Call` with limits on its size, its time and the half-open connections of
 one source, and hands an `Incoming` to its owner in the same step. It knows no services. Written
 on bare readiness callbacks: everything else costs several times as much
-(docs/topics/shared-port.md).
+(docs/topics/shared-port.md). Who speaks another protocol may be somebody else's (`Foreign`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import msgspec
 from glasnost.core.wire import header
 from glasnost.errors import ProtocolError
 from glasnost.net.batch import Batch
-from glasnost.net.exact import refuse, refuse_at_once
+from glasnost.net.exact import note_refusal, refuse, refuse_at_once
+from glasnost.net.foreign import LOOK, Foreign, Head
 from glasnost.net.reserve import EXHAUSTED, REST, Reserve
 from glasnost.net.sockets import address_text, tune
 
@@ -55,13 +56,42 @@ class Incoming(msgspec.Struct, frozen=True):
 class _Caller:
     """One connection that has not yet said whom it calls."""
 
-    __slots__ = ("body", "deadline", "peer", "prefix", "relayed", "sock", "source")
+    __slots__ = (
+        *("body", "deadline", "foreign", "head", "peer", "prefix", "relayed", "sock", "source"),
+    )
 
     def __init__(self, sock: socket.socket, source: str, peer: str, relayed: bool) -> None:
         self.sock, self.source, self.peer, self.relayed = sock, source, peer, relayed
         self.prefix = self.body = b""
+        #: What it may speak instead, and what it says then.
+        self.foreign: Foreign | None = None
+        self.head: Head | None = None
         #: When its time is over; None until it has to wait.
         self.deadline: float | None = None
+
+    def look(self, upgrades: bool) -> None:
+        """See which protocol it speaks. A call of ours that is there whole is read at once, so
+        that having looked costs it nothing. Raises what `read` does."""
+        try:
+            seen = self.sock.recv(LOOK, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        foreign, self.foreign = self.foreign, None
+        if not seen:
+            raise EOFError
+        if seen[0] == header.MAGIC[0]:
+            self._read_at_once(seen)
+        elif foreign is not None and not (upgrades and HTTP.startswith(seen[: len(HTTP)])):
+            self.head = Head(foreign, self.sock)
+
+    def _read_at_once(self, seen: bytes) -> None:
+        if len(seen) < header.PREFIX_SIZE:
+            return
+        prefix = seen[: header.PREFIX_SIZE]
+        size = header.PREFIX_SIZE + header.body_size(prefix, header.CALL)
+        if len(seen) >= size:
+            self.sock.recv(size)
+            self.prefix, self.body = prefix, seen[header.PREFIX_SIZE : size]
 
     def read(self) -> header.Call | None:
         """Read on; the call once it is whole. Raises `ProtocolError`, OSError or EOFError.
@@ -96,7 +126,8 @@ class SharedPort:
 
     ``dispatch`` owns the socket from the moment it is called, and must not raise. ``timeout`` is
     in seconds, for one header; the other two count half-open connections. ``upgrade``, where there
-    is one, is likewise given who speaks HTTP instead, with what has been read of that.
+    is one, is likewise given who speaks HTTP instead, with what has been read of that, and
+    ``foreign`` who comes by TCP and speaks anything else.
     """
 
     def __init__(
@@ -107,8 +138,9 @@ class SharedPort:
         per_source: int = MAX_HALF_OPEN_PER_SOURCE,
         half_open: int = MAX_HALF_OPEN,
         upgrade: Callable[[socket.socket, bytes, str], None] | None = None,
+        foreign: Foreign | None = None,
     ) -> None:
-        self._dispatch, self._upgrade = dispatch, upgrade
+        self._dispatch, self._upgrade, self._foreign = dispatch, upgrade, foreign
         self._timeout, self._per_source, self._most = timeout, per_source, half_open
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
@@ -151,7 +183,10 @@ class SharedPort:
 
     def serve(self, sock: socket.socket, peer: str, relayed: bool = False) -> None:
         """Treat a connection that *we* opened (a dial-back, a leg) as one that was accepted."""
-        self._take(_Caller(tune(sock), "", peer, relayed))
+        caller = _Caller(tune(sock), "", peer, relayed)
+        if sock.family != socket.AF_UNIX:
+            caller.foreign = self._foreign
+        self._take(caller)
 
     def _accept(self, listener: socket.socket) -> None:
         for count in range(self._batch.size):
@@ -167,7 +202,10 @@ class SharedPort:
             self.accepted += 1
             sock.setblocking(False)  # the rest of `tune` comes from the listener
             source = address[0] if isinstance(address, tuple) else ""
-            self._take(_Caller(sock, source, address_text(address), relayed=False))
+            caller = _Caller(sock, source, address_text(address), relayed=False)
+            if source:
+                caller.foreign = self._foreign
+            self._take(caller)
         self._batch.was_full()
 
     def _starve(self, listener: socket.socket, error: OSError) -> None:
@@ -211,6 +249,10 @@ class SharedPort:
     def _try(self, caller: _Caller) -> bool:
         """Read what is there; True when the caller is done with, one way or the other."""
         try:
+            if caller.foreign is not None:
+                caller.look(self._upgrade is not None)
+            if caller.head is not None:
+                return self._try_foreign(caller, caller.head)
             call = caller.read()
         except ProtocolError as error:
             self._forget(caller)
@@ -225,6 +267,13 @@ class SharedPort:
                 return False
             self._forget(caller)
             self._dispatch(Incoming(call, caller.sock, caller.peer, caller.relayed))
+        return True
+
+    def _try_foreign(self, caller: _Caller, head: Head) -> bool:
+        if not head.read():
+            return False
+        self._forget(caller)
+        head.give(caller.peer, caller.relayed)
         return True
 
     def _forget(self, caller: _Caller) -> None:
@@ -242,6 +291,10 @@ class SharedPort:
 
     def _reject(self, caller: _Caller, code: str, why: str) -> None:
         self.refused += 1
+        if caller.head is not None:  # our words would be none to it
+            note_refusal(code, why, caller.peer)
+            caller.sock.close()
+            return
         refuse(caller.sock, code, why, caller.peer)
 
     def _expire(self) -> None:

@@ -24,6 +24,7 @@ from glasnost.errors import GlasnostError, Refused, UnknownName
 from glasnost.net.heartbeat import Heartbeat
 from glasnost.net.port import Incoming, SharedPort
 from glasnost.net.systemd import Given
+from glasnost.roles.agent.bare import Bare, Other
 from glasnost.roles.agent.brokers import Brokers
 from glasnost.roles.agent.clients import MAX_SHOWN, Client, user_name
 from glasnost.roles.agent.dialling import Dialling, Ended
@@ -61,7 +62,7 @@ MAX_DIAL = 60.0
 class Agent:
     """One host's agent. ``run`` is the directory of its sockets; None: it is embedded in one
     program, has no local socket, and serves nobody else. ``read_again`` gives the settings as they
-    stand now; None: what it was given holds to its end."""
+    stand now; None: what it was given holds to its end. ``other``: what else its port speaks."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Agent:
         port: int | None = None,
         given: Given | None = None,
         read_again: Callable[[], Settings] | None = None,
+        other: Other | None = None,
     ) -> None:
         self._rereading = Rereading(read_again)
         self._look_for_brokers = asyncio.Event()
@@ -81,7 +83,9 @@ class Agent:
         self.services = Services(identity.node, self._republish)
         self.dialling = Dialling(identity, settings, run, self.replies, self.vantage, self.doors)
         self._websockets = WebSockets(settings.websocket)
-        self._port = SharedPort(self._called, upgrade=self._upgrade if settings.websocket else None)
+        upgrade = self._upgrade if settings.websocket else None
+        foreign = other and other(Bare(self.services, self.replies))
+        self._port = SharedPort(self._called, upgrade=upgrade, foreign=foreign)
         number = settings.port if port is None else port
         self._given = given
         self._listening = Listening(settings, number, run, self._port, self._welcome, given)

@@ -72,8 +72,8 @@ class Replies:
 
     def arrive(self, incoming: Incoming) -> None:
         """Give a dial-back to who expects it; the name is used up."""
-        expected = self._expected.get(_key(incoming.call.reply))
-        if expected is None or not hmac.compare_digest(expected.reply, incoming.call.reply):
+        expected = self._find(incoming.call.reply)
+        if expected is None:
             refuse(
                 incoming.sock,
                 "unknown-reply",
@@ -84,6 +84,21 @@ class Replies:
         self.cancel(expected.reply)
         if not expected.take(incoming):
             refuse(incoming.sock, "gone", "whoever expected this dial-back has gone", incoming.peer)
+
+    def arrive_bare(self, incoming: Incoming) -> bool:
+        """The same for a connection that expects no word of ours; False where nobody takes it,
+        and the socket is still the caller's."""
+        expected = self._find(incoming.call.reply)
+        if expected is None:
+            return False
+        self.cancel(expected.reply)
+        return expected.take(incoming)
+
+    def _find(self, reply: bytes) -> _Expected | None:
+        expected = self._expected.get(_key(reply))
+        if expected is None or not hmac.compare_digest(expected.reply, reply):
+            return None
+        return expected
 
     def close(self) -> None:
         """Forget all names."""

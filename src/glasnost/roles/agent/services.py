@@ -136,6 +136,21 @@ class Services:
         else:
             refuse(incoming.sock, "gone", f"service {name!r} has just gone", incoming.peer)
 
+    def give_bare(self, incoming: Incoming) -> bool:
+        """Hand a connection that expects no word of ours to the plain service it calls; False
+        where there is none that takes it, and the socket is still the caller's."""
+        service = self._services.get(incoming.call.to)
+        if service is None or service.offer.protection != "plain" or not service.ready():
+            return False
+        offer = service.offer
+        if incoming.relayed and not may_be_relayed(offer.protection, offer.relay):
+            return False
+        if not service.deliver(incoming):
+            return False
+        service.calls += 1
+        self.handed_over += 1
+        return True
+
 
 @dataclass
 class OwnOffering:

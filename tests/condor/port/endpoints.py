@@ -1,0 +1,62 @@
+"""HTCondor's daemons as far as the shared port knows them: who listens at a named socket, takes
+connections as they take them, and closes."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from pathlib import Path
+
+from glasnost.condor.port.connect import Connect
+from glasnost.condor.stages import sock as stage
+
+PASS_SOCK = bytes.fromhex("0100000008000000000000004c")
+BACKLOG = 16
+
+
+def listen_at(place: Path | bytes, backlog: int = BACKLOG) -> socket.socket:
+    """Listen at a file or, with bytes, at an abstract name."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(place) if isinstance(place, Path) else b"\0" + place)
+    sock.listen(backlog)
+    sock.settimeout(10)
+    return sock
+
+
+def take(listener: socket.socket, piecemeal: bool = True) -> socket.socket:
+    """Take the next connection. ``piecemeal``: as HTCondor's own daemons, which read the message
+    by itself, and would lose a descriptor that came with it."""
+    through, _ = listener.accept()
+    with through:
+        through.settimeout(10)
+        data = _exactly(through, 13) if piecemeal else b""
+        passed: list[int] = []
+        while not passed:
+            more, fds, flags, _ = socket.recv_fds(through, 20, 4)
+            assert more, "it ended without a descriptor"
+            assert not flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC)
+            data, passed = data + more, passed + fds
+        assert data == PASS_SOCK + b"\0"
+        [fd] = passed
+    return socket.socket(fileno=fd)
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        data += sock.recv(size - len(data)) or _cut()
+    return data
+
+
+def _cut() -> bytes:
+    raise AssertionError("the unix connection ended too soon")
+
+
+def message(body: bytes) -> bytes:
+    """One frame."""
+    return struct.pack(">BI", 1, len(body)) + body
+
+
+def connect_message(connect: Connect) -> bytes:
+    """What a client says first."""
+    return stage.connect_message(connect.id, connect.deadline, connect.client)
