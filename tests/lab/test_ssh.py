@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from glasnost.errors import StageFailed
+from glasnost.net import openssh_login
 from glasnost.testing.contracts import path
 from tests.lab import servers
 from tests.lab.conftest import eventually
@@ -184,6 +185,43 @@ def test_a_client_ends_with_its_stream_whoever_closes_it(site: Site) -> None:
 
     site.cross(f"ip4:{site.target.ip4}:{ECHO}", scenario=waits)
     assert eventually(lambda: not clients())
+
+
+def test_a_stream_that_nobody_has_any_more_does_not_wait_for_a_far_side_that_never_ends(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as somebody has it, it is looked after and left alone."""
+    looks = []
+    is_open = openssh_login._is_open
+
+    def looked(inode: int) -> bool:
+        looks.append(is_open(inode))
+        return looks[-1]
+
+    monkeypatch.setattr(openssh_login, "_is_open", looked)
+    monkeypatch.setattr(openssh_login, "LOOK", 0.02)
+    with site.target.inside():
+        listener = socket.create_server((str(site.target.ip4), 0))
+
+    async def kept(sock: socket.socket) -> bytes:
+        others.append(sock.dup())
+        return b""
+
+    others: list[socket.socket] = []
+    with listener:
+        listener.settimeout(20)
+        site.cross(f"ip4:{site.target.ip4}:{listener.getsockname()[1]}", scenario=kept)
+        (other,) = others
+        accepted, _ = listener.accept()
+        with accepted:
+            with other:
+                assert eventually(lambda: len(looks) > 3)
+                assert all(looks)
+                other.setblocking(True)
+                other.sendall(b"still there")
+                assert accepted.recv(100) == b"still there"
+            assert eventually(lambda: not clients())
+    assert not looks[-1]
 
 
 @pytest.mark.parametrize("who", ["the client", "the server"])

@@ -5,14 +5,12 @@ copies, and this process does not. A local socket's ends reach the far side one 
 ends of ``ssh -W`` do not, and it can lead to a unix socket there.
 
 Nothing is left behind, whoever ends first. The client's standard input is one end of a pair, and
-the kernel ends the client when the other is closed: by us, or as this process is gone. One thread
-for each client hears what it says, and waits for its end.
+the kernel ends the client when the other is closed: by us, or as this process is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import concurrent.futures
 import contextlib
 import fcntl
@@ -24,21 +22,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from glasnost.errors import PathCut, Unavailable
-from glasnost.net.openssh_words import MAX_LINE, MAX_TOLD, Heard, heard, why_ended
+from glasnost.errors import Unavailable
+from glasnost.net.openssh_login import Entered, Login
 from glasnost.net.sockets import KEEP_ALIVE, closed_on_error, pair
-
-#: How long a program that ends waits for what it has written last to leave, seconds: as for
-#: streams that are carried (net/carrier.py).
-FAREWELL: Final = 2.0
 
 #: How the folders begin in which clients listen, for as long as a login takes; then the process.
 _FOLDER: Final = "glasnost-ssh-"
@@ -77,12 +68,6 @@ _ALWAYS: Final = {
     "StreamLocalBindMask": "0177",
     "UpdateHostKeys": "no",
 }
-
-
-class Entered(socket.socket):
-    """Stands for a login; closing it ends the client."""
-
-    login: Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,108 +180,3 @@ def _ends_with(lifeline: socket.socket, pid: int) -> None:
 def _escaped(path: str) -> str:
     """A local path as ``-L`` has it: ``:`` and ``\\`` mean something there, and ``%``."""
     return path.replace("\\", "\\\\").replace(":", "\\:").replace("%", "%%")
-
-
-class Login:
-    """One running client. ``inside`` and ``opened`` are done when it has logged in, and when the
-    far side has opened the stream; or they have failed."""
-
-    def __init__(self, process: subprocess.Popen[bytes], told: socket.socket, folder: str) -> None:
-        self.inside = concurrent.futures.Future[None]()
-        self.opened = concurrent.futures.Future[None]()
-        for one in (self.inside, self.opened):
-            one.set_running_or_notify_cancel()  # who waits may go; the thread still says it
-        self._process = process
-        self._told = told
-        self._folder = folder
-        self._over = False
-        self._held: tuple[Entered, weakref.ref[socket.socket]] | None = None
-        told.setblocking(True)
-        _logins.add(self)
-        threading.Thread(target=self._hear, name="ssh", daemon=True).start()
-
-    def __repr__(self) -> str:
-        return f"<Login by ssh, process {self._process.pid}>"
-
-    def hand_over(self, sock: socket.socket) -> None:
-        """Give the client the connection to log in over."""
-        with contextlib.suppress(OSError):  # it has ended: `inside` says why
-            socket.send_fds(self._told, [b"."], [sock.fileno()])
-
-    def connect(self) -> socket.socket:
-        """The client's local socket; its name is needed no more."""
-        sock = socket.socket(socket.AF_UNIX)
-        with closed_on_error(sock):
-            sock.setblocking(False)
-            try:
-                sock.connect(f"{self._folder}/s")
-            except OSError:
-                raise PathCut("the SSH server closed the connection") from None
-            self._clean_up()
-        return sock
-
-    def leads(self, entered: Entered, near: socket.socket) -> None:
-        """From here on the client ends with its stream."""
-        self._held = entered, weakref.ref(near)
-        if self._over:  # in this moment: the thread may have found nothing to close
-            entered.close()
-
-    @property
-    def ending(self) -> bool:
-        """Whether what this program has written may still be on its way."""
-        if self._held is None:
-            return False
-        near = self._held[1]()
-        return near is None or near.fileno() < 0
-
-    def _clean_up(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    # --- in the thread --------------------------------------------------------------------------
-
-    def _hear(self) -> None:
-        """Listen to the client until it ends."""
-        told = bytearray()
-        # Killed before it has taken our connection, its end is a reset.
-        with self._told, self._told.makefile("rb") as lines, contextlib.suppress(OSError):
-            while line := lines.readline(MAX_LINE):
-                self._note(line, told)
-        self._process.wait()
-        self._clean_up()
-        for one in (self.inside, self.opened):
-            if not one.done():
-                one.set_exception(why_ended(bytes(told)))
-        _logins.discard(self)
-        self._over = True
-        if self._held is not None:
-            self._held[0].close()
-
-    def _note(self, line: bytes, told: bytearray) -> None:
-        match heard(line):
-            case Heard.INSIDE:
-                _done(self.inside)
-            case Heard.OPENED:
-                _done(self.opened)
-            case Heard.OVER:
-                self._process.kill()
-            case None:
-                told += line
-                del told[:-MAX_TOLD]
-
-
-def _done(told: concurrent.futures.Future[None]) -> None:
-    if not told.done():
-        told.set_result(None)
-
-
-#: Those whose client runs.
-_logins: set[Login] = set()
-
-
-@atexit.register
-def farewell() -> None:
-    """Let what has been written to streams that are closed leave, within `FAREWELL` seconds. For a
-    socket of our own, the kernel would see to that."""
-    until = time.monotonic() + FAREWELL
-    while any(one.ending for one in list(_logins)) and time.monotonic() < until:
-        time.sleep(0.01)

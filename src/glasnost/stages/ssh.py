@@ -39,7 +39,8 @@ async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
 
 async def onward(step: Step, sock: socket.socket) -> socket.socket:
     """Have the jump host connect to an origin."""
-    from glasnost.net.openssh import Entered, lead_on
+    from glasnost.net.openssh import lead_on
+    from glasnost.net.openssh_login import Entered
 
     assert isinstance(sock, Entered), "it is crossed on a login"
     return await lead_on(sock, step.means.timeout)
