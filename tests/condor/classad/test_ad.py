@@ -34,6 +34,7 @@ def test_a_later_line_replaces_an_earlier_one() -> None:
 def test_a_line_is_split_at_the_first_equals_sign() -> None:
     assert Ad.from_lines([b"A == B"]).text("A") == "= B"
     assert Ad.from_lines([b'A="b=c"'])["A"] == "b=c"
+    assert Ad.from_lines([b"'a b' = 1"])["'A B'"] == 1
 
 
 def test_bytes_that_are_no_utf8_come_back_as_they_were() -> None:
@@ -67,8 +68,7 @@ def test_an_ad_shows_itself_without_its_secrets() -> None:
         (b"", "no '='"),
         (b"ClaimId : secret", "no '='"),
         (b"= 1", "attribute's name"),
-        (b"A b = 1", "attribute's name"),
-        (b"'a' = 1", "attribute's name"),
+        (b" = 1", "attribute's name"),
         (b"A\x1b = 1", "attribute's name"),
         (b"a" * (MAX_NAME + 1) + b" = 1", "attribute's name"),
         (b"A = " + b"x" * MAX_AD, "more than 4194304 bytes"),
@@ -86,7 +86,7 @@ def test_too_many_attributes_are_refused() -> None:
         Ad.from_lines([b"A = 1"] * (MAX_ATTRIBUTES + 1))
 
 
-@pytest.mark.parametrize("name", ["", "A b", "a=b", "a\0", "'a'"])
+@pytest.mark.parametrize("name", ["", " a", "a=b", "a\0", "a\n"])
 def test_a_name_that_cannot_be_written_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no attribute's name"):
         Ad({name: 1})

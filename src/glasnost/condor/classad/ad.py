@@ -5,16 +5,14 @@ What came over the wire stays the bytes it was; a value is made from them when i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
-from glasnost.condor.classad.limits import MAX_AD, MAX_ATTRIBUTES
-from glasnost.condor.classad.names import GOOD_NAME, GOOD_NAMES
+from glasnost.condor.classad.names import GOOD_NAME
+from glasnost.condor.classad.shape import BLANKS, Shape, as_bytes, as_text, joined, shape_of
 from glasnost.condor.classad.values import Value, read_value, write_value
-from glasnost.errors import ProtocolError
 
-#: What may stand around a name and around its expression.
-_BLANKS = b" \t\r\n"
+_BLANKS = as_text(BLANKS)
 
 
 class Ad(Mapping[str, Value]):
@@ -27,16 +25,19 @@ class Ad(Mapping[str, Value]):
     'a "b"'
     """
 
-    __slots__ = ("_index",)
+    __slots__ = ("_lines", "_shape", "_unread")
+    _lines: Sequence[bytes]
+    _shape: Shape
+    _unread: Iterable[bytes] | None  # until somebody asks
 
     def __init__(self, values: Mapping[str, Value] | None = None) -> None:
         """From Python's values; one that has no text in a ClassAd is a `ValueError`."""
         lines = []
         for name, value in (values or {}).items():
-            if not GOOD_NAME.fullmatch(_as_bytes(name)):
+            if not GOOD_NAME.fullmatch(as_bytes(name)) or name != name.strip(_BLANKS):
                 raise ValueError(f"{name!r} is no attribute's name")
-            lines.append(_as_bytes(f"{name} = {write_value(value)}"))
-        self._index = index_of(lines)
+            lines.append(as_bytes(f"{name} = {write_value(value)}"))
+        self._take(lines)
 
     @classmethod
     def from_lines(cls, lines: Sequence[bytes]) -> Self:
@@ -45,82 +46,104 @@ class Ad(Mapping[str, Value]):
         `ProtocolError` for a line that is none, and for an ad that is too large. Values are not
         looked at yet.
         """
-        return cls.of_index(index_of(lines))
+        made = cls.__new__(cls)
+        made._take(lines)
+        return made
 
     @classmethod
-    def of_index(cls, index: dict[bytes, bytes]) -> Self:
-        """From what `index_of` made, which is the ad's from then on."""
+    def unread(cls, lines: Iterable[bytes]) -> Self:
+        """The same, but nothing is looked at before somebody asks for something: it is that which
+        may then raise the `ProtocolError`. For answers of ten thousand ads."""
         made = cls.__new__(cls)
-        made._index = index
+        made._unread = lines
+        return made
+
+    @classmethod
+    def of_shape(cls, lines: Sequence[bytes], shape: Shape) -> Self:
+        """From lines, no name twice, with what `shape_of` says of them."""
+        made = cls.__new__(cls)
+        made._lines, made._shape, made._unread = lines, shape, None
         return made
 
     def lines(self) -> list[bytes]:
         """The lines as they came, each name once."""
-        return list(self._index.values())
+        self._read()
+        return list(self._lines)
+
+    @property
+    def shape(self) -> Shape:
+        """The names, and which line has which."""
+        self._read()
+        return self._shape
+
+    def line(self, name: str) -> bytes | None:
+        """The line of one attribute."""
+        at = self.shape.index.get(as_bytes(name).lower())
+        return None if at is None else self._lines[at]
 
     def text(self, name: str) -> str:
         """The text of an attribute's expression; KeyError if there is none of that name."""
-        line = self._index[_as_bytes(name).lower()]
-        return _as_text(line.partition(b"=")[2].strip(_BLANKS))
+        line = self.line(name)
+        if line is None:
+            raise KeyError(name)
+        return as_text(line.partition(b"=")[2].strip(BLANKS))
 
     def merged(self, other: Ad) -> Ad:
         """This one with another's attributes in it, which replace those of the same name."""
-        return Ad.of_index(self._index | other._index)
+        lines = [*self.lines(), *other.lines()]
+        if other.shape.index.keys().isdisjoint(self.shape.index):
+            return Ad.of_shape(lines, joined(self.shape, other.shape))
+        return Ad.from_lines(lines)
 
     def without(self, *names: str) -> Ad:
         """This one without some attributes."""
-        gone = {_as_bytes(name).lower() for name in names}
-        return Ad.of_index({name: line for name, line in self._index.items() if name not in gone})
+        gone = {as_bytes(name).lower() for name in names}
+        index = self.shape.index
+        return Ad.from_lines([self._lines[at] for name, at in index.items() if name not in gone])
+
+    def as_dict(self) -> dict[str, Value]:
+        """All values at once, by their names: a third of the work of asking one by one."""
+        values = {}
+        for line in self.lines():
+            name, _, text = as_text(line).partition("=")
+            values[name.strip(_BLANKS)] = read_value(text.strip(_BLANKS))
+        return values
 
     def __getitem__(self, name: str) -> Value:
         return read_value(self.text(name))
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and _as_bytes(name).lower() in self._index
+        return isinstance(name, str) and as_bytes(name).lower() in self.shape.index
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._index.values():
-            yield _as_text(line.partition(b"=")[0].strip(_BLANKS))
+        for line in self.lines():
+            yield as_text(line.partition(b"=")[0].strip(BLANKS))
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.shape.index)
 
     def __eq__(self, other: object) -> bool:
         """The same names, in whatever case and order, with the same texts."""
         if not isinstance(other, Ad):
             return NotImplemented
-        return self._index.keys() == other._index.keys() and all(
-            self.text(name) == other.text(name) for name in self
+        return len(self) == len(other) and all(
+            name in other and self.text(name) == other.text(name) for name in self
         )
 
     def __repr__(self) -> str:
         """What it is, without its secrets."""
+        if self._unread is not None:
+            return "<Ad, not read yet>"
         told = [f"{name} = {self.text(name)}" for name in ("MyType", "Name") if name in self]
         return f"<Ad of {len(self)}{': ' if told else ''}{', '.join(told)}>"
 
+    def _read(self) -> None:
+        if self._unread is not None:
+            self._take(list(self._unread))
 
-def index_of(lines: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The lines by their names in lower case; `ProtocolError` where one is no attribute."""
-    if len(lines) > MAX_ATTRIBUTES:
-        raise ProtocolError(f"an ad of {len(lines)} attributes, more than {MAX_ATTRIBUTES}")
-    index: dict[bytes, bytes] = {}
-    for line in lines:
-        name, equals, _ = line.partition(b"=")
-        if not equals:
-            # Not the line itself: it may be a secret.
-            raise ProtocolError(f"line {lines.index(line) + 1} of an ad has no '='")
-        index[name.strip(_BLANKS).lower()] = line
-    if not GOOD_NAMES.fullmatch(b"".join([name + b"\0" for name in index])):
-        wrong = next(name for name in index if not GOOD_NAME.fullmatch(name))
-        raise ProtocolError(f"{_as_text(wrong[:20])!r} is no attribute's name")
-    if sum(map(len, lines)) > MAX_AD:
-        raise ProtocolError(f"an ad of more than {MAX_AD} bytes")
-    return index
-
-
-def _as_bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _as_text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
+    def _take(self, lines: Sequence[bytes]) -> None:
+        shape = shape_of(lines)
+        if len(shape.index) < len(lines):
+            lines = [lines[at] for at in shape.index.values()]
+            shape = shape_of(lines)
+        self._lines, self._shape, self._unread = lines, shape, None

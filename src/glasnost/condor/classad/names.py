@@ -14,9 +14,9 @@ _PRIVATE: Final = frozenset(
 #: What the names of all others begin with; peers before 9.9.0 are not sent them.
 _PRIVATE_PREFIX: Final = "_condor_priv"
 
-#: HTCondor takes whatever stands in front of the "="; here it is no control character, blank,
-#: quote or bracket, so that a name is one word wherever it is printed or listed.
-_GOOD: Final = rb"[^\x00-\x20\x7f\"'=,;()\[\]{}]{1,%d}" % MAX_NAME
+#: HTCondor takes whatever stands in front of the "=", and puts what is no word in quotes; here it
+#: is at least something that can be printed.
+_GOOD: Final = rb"[^\x00-\x1f\x7f=]{1,%d}" % MAX_NAME
 GOOD_NAME: Final = re.compile(_GOOD)
 #: The same for many, each with a zero byte behind it.
 GOOD_NAMES: Final = re.compile(rb"(?:%s\0)*" % _GOOD)
