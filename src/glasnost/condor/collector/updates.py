@@ -1,0 +1,58 @@
+"""How many of a daemon's updates came, and how many were lost on the way.
+
+A daemon counts its updates (`UpdateSequenceNumber`) from its start (`DaemonStartTime`), so that a
+gap shows. A first update, or one of another start, follows nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from glasnost.condor.classad import Ad, Value
+
+#: How many of the last updates the history tells of, the newest first: HTCondor's default.
+HISTORY_BITS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """What is known of one ad's updates."""
+
+    total: int = 0
+    sequenced: int = 0
+    lost: int = 0
+    history: int = 0
+    start: int | None = None
+    sequence: int | None = None
+
+    def after(self, ad: Ad) -> Updates:
+        """With one more, which has come."""
+        start, sequence = _number(ad, "DaemonStartTime"), _number(ad, "UpdateSequenceNumber")
+        came = replace(self, total=self.total + 1, start=start, sequence=sequence)
+        if start is None or sequence is None or self.sequence is None or start != self.start:
+            return came._noted(0)
+        # One that came twice, or late, is no gap.
+        missed = max(sequence - self.sequence - 1, 0)
+        counted = replace(came, sequenced=self.sequenced + 1, lost=self.lost + missed)
+        return counted._noted(missed)
+
+    def values(self) -> dict[str, Value]:
+        """As the attributes that a collector puts in."""
+        return {
+            "UpdatesTotal": self.total,
+            "UpdatesSequenced": self.sequenced,
+            "UpdatesLost": self.lost,
+            "UpdatesHistory": f"0x{self.history:0{HISTORY_BITS // 4}x}",
+        }
+
+    def _noted(self, missed: int) -> Updates:
+        """In the history each update has one bit, the newest the highest: set if it was lost."""
+        history = self.history
+        for lost in [*[1] * min(missed, HISTORY_BITS), 0]:
+            history = history >> 1 | lost << (HISTORY_BITS - 1)
+        return replace(self, history=history)
+
+
+def _number(ad: Ad, name: str) -> int | None:
+    value = ad.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
