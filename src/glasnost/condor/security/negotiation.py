@@ -162,7 +162,7 @@ def decided(request: Request, policy: Policy, usable: Iterable[Method]) -> Decis
         raise Refused("security", "encryption is wanted, and there is nothing to agree on a key by")
     return Decision(
         authentication=bool(wanted["authentication"]),
-        authentication_required=required,
+        authentication_required=required or not wanted["authentication"],
         encryption=bool(wanted["encryption"]),
         integrity=bool(wanted["integrity"]),
         methods=methods,
