@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from glasnost.settings import Settings
 from glasnost.setups import SetupSetting
 from glasnost.stages import Means
 from glasnost.testing.lab import Host, Lab
+from glasnost.testing.lab.warden import processes_in
 from glasnost.testing.world import World
 from tests.lab import openvpn, servers
 from tests.lab.conftest import eventually
@@ -88,6 +91,16 @@ grace = 1
     def is_down(self) -> bool:
         return TUN not in interfaces(self.desk)
 
+    def clients(self) -> list[int]:
+        """OpenVPN's processes on the desk."""
+        return self.processes("openvpn")
+
+    def processes(self, word: str) -> list[int]:
+        """Those of the desk with this in their command lines."""
+        pids = processes_in({os.fstat(self.desk.namespace).st_ino}, os.getpid())
+        lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in pids}
+        return [pid for pid, line in lines.items() if word in line.read_text()]
+
     def told(self) -> str:
         logs = (self.world.folder / "desk" / "run" / "setups").glob("lab-vpn.*")
         return "\n".join(one.read_text() for one in logs if one.suffix in (".log", ".said"))
@@ -131,6 +144,35 @@ def test_its_time_is_told_as_a_stages_and_it_stays_up_while_it_is_used(pool: Poo
     pool.world.wait_for("another round", traffic.goes_on("direct"))
     report = traffic.stop()
     assert not ever_down and not report.faults, (report, pool.told())
+    assert eventually(pool.is_down), pool.told()
+
+
+def test_programs_and_the_agent_share_one_vpn_whoever_of_them_is_killed(pool: Pool) -> None:
+    world = pool.world
+    by_agent = world.load(pool.desk, hold=["web.db"], by_agent=True)
+    by_program = world.load(pool.desk, hold=["web.db"])
+    world.wait_for("rounds", by_program.goes_on("direct"))
+    assert len(pool.clients()) == 1
+    world.kill(pool.desk, "load-1")
+    world.wait_for("rounds of the other", by_agent.goes_on())
+    assert len(pool.clients()) == 1
+    report = by_agent.stop()
+    assert not report.faults and not any(one.error for one in report.held), (report, pool.told())
+    assert eventually(pool.is_down), pool.told()
+
+
+def test_what_a_killed_keeper_has_left_is_taken_down_by_the_next(pool: Pool) -> None:
+    pool.world.load(pool.desk, hold=["web.db"])
+    (left,) = pool.clients()
+    (keeper,) = pool.processes("glasnost.net.keeper")
+    os.kill(keeper, signal.SIGKILL)
+    pool.world.wait_for("its end", lambda: not pool.processes("glasnost.net.keeper"))
+    pool.world.kill(pool.desk, "load-0")
+    assert pool.clients() == [left], "nobody has ended it"
+    fetched = pool.world.fetch(pool.desk, "web.db", SIZE)
+    assert fetched["ok"], (fetched, pool.told())
+    assert left not in pool.clients()
+    assert "it was left behind, and is taken down first" in pool.told()
     assert eventually(pool.is_down), pool.told()
 
 

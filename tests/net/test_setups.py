@@ -155,6 +155,11 @@ FAILURES: list[tuple[str, dict[str, Any], str]] = [
         "sh has ended with status 3: no such gate",
     ),
     ("is killed", {"start": "kill -9 $$"}, "sh has ended with signal 9"),
+    (
+        "leaves something running",
+        {"start": 'sh -c ": $PWD; sleep 60; true" & echo oops >&2; exit 3'},
+        "sh has ended with status 3: oops",
+    ),
     ("hangs", {"start": "sleep 60"}, "sh has not ended within 0.7 s"),
     ("has no effect", {"start": "true"}, "it is not up within 0.7 s: test has ended with status 1"),
     ("says a lot", {"start": "yes x | head -c 100000; echo '\x1b[2J'; exit 1"}, r"\x1b[2J"),

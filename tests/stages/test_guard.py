@@ -235,3 +235,28 @@ def test_a_proxy_of_a_plugin_is_guarded_in_both_its_steps(monkeypatch: pytest.Mo
     proxy = Kind(Traits("forward", onward=frozenset({"ip4"})), greet, onward=onward)
     with put_up(monkeypatch, pigeon=proxy):
         play(scenario)
+
+
+def test_what_a_plugins_prelude_holds_is_let_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk hands holds on in steps that must not fail, and this one could."""
+    done: list[str] = []
+
+    class Thing:
+        def give(self, sock: socket.socket) -> None:
+            done.append("given")
+
+        def release(self) -> None:
+            done.append("released")
+
+    async def holds(step: Step, sock: socket.socket | None) -> None:
+        step.hold(Thing())
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            on = path(f"public/roost/ip4:127.0.0.1:{listener.getsockname()[1]}")
+            with await walk(on, Means()):
+                pass
+        assert done == ["released"]
+
+    with put_up(monkeypatch, roost=Kind(Traits("prelude"), holds)):
+        play(scenario)

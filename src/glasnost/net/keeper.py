@@ -37,6 +37,10 @@ from glasnost.setups import SetupSetting
 log = logging.getLogger("glasnost.setup")
 
 
+#: Bytes of a keeper's log that the next one goes on with: some thousand uses.
+MAX_LOG = 1_000_000
+
+
 class Keeper:
     """Carries out what `core.protocols.setup` decides."""
 
@@ -61,7 +65,6 @@ class Keeper:
         self._loop.add_reader(self._listener.fileno(), self._accept)
         self._run([])
         await self._over.wait()
-        self._loop.remove_reader(self._listener.fileno())
 
     # --- users ----------------------------------------------------------------------------------
 
@@ -131,6 +134,8 @@ class Keeper:
                 # Not in this step: the timer is set when its effects are carried out.
                 self._loop.call_soon(self._tell, s.Looked(bool(self._held)))
             case s.End():
+                # Nobody comes any more in this very turn of the loop.
+                self._loop.remove_reader(self._listener.fileno())
                 self._over.set()
 
     async def _start(self) -> None:
@@ -169,7 +174,9 @@ def main(folder: Path, name: str) -> int:
         return 0
     os.setsid()
     os.chdir("/")
-    with open(os.devnull, "r+b") as nothing, (folder / f"{name}.log").open("ab") as told:
+    log_file = folder / f"{name}.log"
+    longer = log_file.exists() and log_file.stat().st_size > MAX_LOG
+    with open(os.devnull, "r+b") as nothing, log_file.open("wb" if longer else "ab") as told:
         for number, end in ((0, nothing), (1, told), (2, told)):
             os.dup2(end.fileno(), number)
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", level="INFO")

@@ -78,7 +78,7 @@ def _untold(deed: str) -> None:
     """Nobody need know what a step is doing."""
 
 
-def _let_go(hold: Hold) -> None:
+def let_go(hold: Hold) -> None:
     """Nothing is opened behind this step."""
     hold.release()
 
@@ -91,7 +91,7 @@ class Step:
     ``relay`` is the token to call with, where this is the last stage before a broker's relay.
     ``reopen`` opens the stages before this one (once more, perhaps), with such a token or none.
     ``doing`` is told of what begins, where crossing this stage is several things; ``hold`` takes
-    what a prelude holds.
+    what a prelude of ours holds; a plugin's is let go at once.
     """
 
     path: Path
@@ -101,7 +101,7 @@ class Step:
     reopen: Callable[[bytes], Awaitable[socket.socket]]
     relay: bytes = b""
     doing: Callable[[str], None] = _untold
-    hold: Callable[[Hold], None] = _let_go
+    hold: Callable[[Hold], None] = let_go
 
     @property
     def crossing(self) -> Crossing:

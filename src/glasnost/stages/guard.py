@@ -19,7 +19,7 @@ from glasnost.core.text import printable
 from glasnost.errors import GlasnostError, Unavailable
 from glasnost.net.sentences import sentence
 from glasnost.settings import Settings
-from glasnost.stages.base import Kind, Step
+from glasnost.stages.base import Kind, Step, let_go
 
 #: Characters of what a plugin says that are passed on: a long sentence, and no page.
 _MOST: Final = 300
@@ -40,6 +40,7 @@ class Guard:
 
         async def cross(step: Step, sock: _Result) -> _Result:
             prelude = kind.traits.role == "prelude"
+            step = replace(step, hold=let_go)  # a walk could not guard itself against it
             return await self._cross(lambda: kind.cross(step, sock), step, sock, nothing=prelude)
 
         async def go_onward(step: Step, sock: socket.socket) -> socket.socket:

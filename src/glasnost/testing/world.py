@@ -146,8 +146,9 @@ class World:
             process.kill()
         for process in killed:
             process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
 
     def restart(self, host: Host, *roles: str) -> None:
         """Start again what was killed, as it was started before."""
