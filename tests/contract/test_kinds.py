@@ -14,6 +14,7 @@ from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.wire.header import Call, encode_call
 from glasnost.settings import Settings
 from glasnost.stages import KINDS, Kind, Means
+from glasnost.testing import carried
 from glasnost.testing.contracts import (
     PROMISES,
     Talk,
@@ -21,6 +22,7 @@ from glasnost.testing.contracts import (
     check_refuses,
     check_traits,
 )
+from tests.contract import far_sides
 from tests.stages.test_proxies import GOOD, kind_of, names
 
 SERVICE = Talk(
@@ -45,10 +47,11 @@ TALKS = [SERVICE, SOCK, GOOD[3], GOOD[7]]
 
 OURS = {**KINDS, **HTCONDOR}
 
+#: What is said to these differs each time: their streams are carried.
+CARRIED = ["tls", "ws"]
+
 #: What cannot be told in a talk, and where the same is shown of it.
 ELSEWHERE = {
-    "tls": "what is said differs each time: tests/stages/test_tls.py",
-    "ws": "what is said differs each time: tests/stages/test_ws.py",
     "ssh": "OpenSSH's own program says it: tests/stages/test_ssh.py, tests/lab/test_ssh.py",
 }
 
@@ -73,7 +76,7 @@ ORIGINS = ["ip4", "ip6", "dns", "unix"]
 
 def test_every_kind_that_gives_a_connection_is_here_or_elsewhere() -> None:
     giving = {name for name, kind in OURS.items() if kind.traits.role in ("origin", "forward")}
-    here = {*ORIGINS, *(talk.route.split("/")[2].partition(":")[0] for talk in TALKS)}
+    here = {*ORIGINS, *CARRIED, *(talk.route.split("/")[2].partition(":")[0] for talk in TALKS)}
     assert giving - ELSEWHERE.keys() == here
 
 
@@ -86,6 +89,14 @@ def test_planning_can_use_it(kind: Kind) -> None:
 @pytest.mark.parametrize("talk", TALKS, ids=names(TALKS))
 def test_a_forward_kind(talk: Talk, promise: Callable[[Kind, Talk], None]) -> None:
     promise(kind_of(talk), talk)
+
+
+@pytest.mark.parametrize("promise", carried.PROMISES, ids=lambda promise: promise.__name__)
+@pytest.mark.parametrize("name", CARRIED)
+def test_a_kind_whose_stream_is_carried(
+    name: str, promise: Callable[[Kind, carried.Far], None], tmp_path: Path
+) -> None:
+    promise(KINDS[name], far_sides.tls(tmp_path) if name == "tls" else far_sides.ws())
 
 
 @pytest.mark.parametrize("name", ORIGINS)
