@@ -237,6 +237,24 @@ def test_after_everybody_was_killed_the_next_start_clears_away_what_was_left(
     play(scenario)
 
 
+def test_a_start_that_was_under_way_is_ended_before_the_next(place: Place) -> None:
+    async def scenario() -> None:
+        lost = asyncio.create_task(bring_up("x", place.setting("sleep 60; touch up"), place.run))
+        await until(lambda: place.told() == ["start"])
+        (keeper,) = [pid for pid in place.runs() if b"keeper" in _command_line(pid)]
+        mark = place.run / "setups" / "x.mark"
+        await until(lambda: b'"pid":0' not in mark.read_bytes())
+        lost.cancel()
+        os.kill(keeper, signal.SIGKILL)
+        hold = await bring_up("x", place.setting(), place.run)
+        assert place.told() == ["start", "stop", "start"]
+        assert len(place.runs()) == 1, "the keeper alone"
+        hold.release()
+        await until(lambda: not place.runs())
+
+    play(scenario)
+
+
 def _command_line(pid: int) -> bytes:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()

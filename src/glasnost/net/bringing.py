@@ -36,7 +36,7 @@ LOOK: Final = 2.0
 
 class Begun(msgspec.Struct, frozen=True):
     """What stands in a file from before something is brought up until it is down: how to take it
-    down, and the program that runs, by number and birth."""
+    down, and what runs or was started for it, by number and birth."""
 
     stop: tuple[str, ...] = ()
     pid: int = 0
@@ -79,10 +79,10 @@ class Bringing:
         self._note(Begun(setting.stop))
         start = size(self._said)
         if setting.start:
-            await run(setting.start, self._said, setting.timeout)
+            await run(setting.start, self._said, setting.timeout, self._note_process)
         else:
-            self._process = process = await begin(setting.run, self._said)
-            self._note(Begun(setting.stop, process.pid, _born(process.pid)))
+            self._process = await begin(setting.run, self._said)
+            self._note_process(self._process)
         await self._until_seen(until, start)
         if self._process is not None:
             self._watching = asyncio.create_task(self._watch(self._process, start))
@@ -95,6 +95,7 @@ class Bringing:
             self._watching.cancel()
         if self._process is not None:
             await end(self._process)
+            self._process = None
         if self._mark.exists():
             await self._clean_up(self._setting.stop)
 
@@ -163,6 +164,9 @@ class Bringing:
         # The kernel tells of it only by a socket, and this happens once.
         while self._setting.interface in psutil.net_if_addrs():  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY)
+
+    def _note_process(self, process: Process) -> None:
+        self._note(Begun(self._setting.stop, process.pid, _born(process.pid)))
 
     def _note(self, begun: Begun) -> None:
         written = self._mark.with_suffix(".new")

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, Final
 
 from glasnost.core.text import printable
@@ -35,12 +35,18 @@ async def begin(words: Sequence[str], said: BinaryIO) -> Process:
         raise Unavailable(f"{words[0]} cannot be run: {why}") from None
 
 
-async def run(words: Sequence[str], said: BinaryIO, timeout: float) -> None:
-    """Run a command to its end. Raises `Unavailable` where it fails or takes too long; of one that
-    is given up nothing of its group is left."""
+async def run(
+    words: Sequence[str],
+    said: BinaryIO,
+    timeout: float,
+    begun: Callable[[Process], None] = lambda process: None,
+) -> None:
+    """Run a command to its end; ``begun`` is told when it runs. Raises `Unavailable` where it fails
+    or takes too long; of one that is given up nothing of its group is left."""
     start = size(said)
     process = await begin(words, said)
     try:
+        begun(process)
         async with asyncio.timeout(timeout):
             await process.wait()
     except TimeoutError:

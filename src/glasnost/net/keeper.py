@@ -36,7 +36,6 @@ from glasnost.setups import SetupSetting
 
 log = logging.getLogger("glasnost.setup")
 
-
 #: Bytes of a keeper's log that the next one goes on with: some thousand uses.
 MAX_LOG = 1_000_000
 
@@ -143,6 +142,9 @@ class Keeper:
             await self._bringing.start()
         except (GlasnostError, OSError) as error:
             self._tell(s.Broke(sentence(error)))
+        except Exception as error:
+            log.exception("a bug of ours")
+            self._tell(s.Broke(f"its keeper failed: {sentence(error)}"))
         else:
             self._tell(s.Ready())
 
@@ -152,8 +154,8 @@ class Keeper:
             await asyncio.gather(starting, return_exceptions=True)
         try:
             await self._bringing.stop()
-        except OSError as error:
-            log.warning("it is not taken down: %s", sentence(error))
+        except Exception:  # what is left behind is marked, and there must be an end
+            log.exception("it is not taken down")
         self._tell(s.Down())
 
 

@@ -87,7 +87,8 @@ async def _keeper(name: str, setting: SetupSetting, folder: Path) -> socket.sock
 
 def _begin(name: str, setting: SetupSetting, folder: Path) -> bool:
     """Start a keeper; False: another one lives, and does not listen yet or any more."""
-    command = [sys.executable, "-m", "glasnost.net.keeper", str(folder), name]
+    # -P: what lies in the directory we happen to be in is no module of ours.
+    command = [sys.executable, "-P", "-m", "glasnost.net.keeper", str(folder), name]
     try:
         done = subprocess.run(
             command, input=msgspec.json.encode(setting), capture_output=True, timeout=_BEGIN
