@@ -87,6 +87,11 @@ class WsTransport(asyncio.Transport, asyncio.Protocol):
         self._deliver()
 
     def eof_received(self) -> bool:
+        if self._talk.state is State.CONNECTING and not self._closing:
+            self._talk.receive_eof()  # a refusal's text may end with the connection alone
+            for event in self._talk.events_received():
+                if isinstance(event, Response):
+                    self._answered(event)
         return False  # a WebSocket ends as a whole
 
     def connection_lost(self, exc: BaseException | None) -> None:
