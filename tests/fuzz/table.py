@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.fuzz import (
     ads,
     cedar,
+    condor_config,
     condor_port,
     condor_security,
     http,
@@ -27,4 +28,5 @@ PARSERS: list[Parser] = [
     *cedar.PARSERS,
     *condor_security.PARSERS,
     *condor_port.PARSERS,
+    *condor_config.PARSERS,
 ]
