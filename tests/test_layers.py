@@ -29,6 +29,7 @@ LAYERS = {
     "glasnost.core.doctor": "judges facts about a host; gathering them is below",
     "glasnost.trust": "keys, certificates, tokens, signatures: values too; who sends them is below",
     "glasnost.setups": "what one table of the settings may say; reading it is below",
+    "glasnost.tables": "what the others may say; reading them is below, too",
     "glasnost.settings": "reads what the user wrote; who acts on it is below",
     "glasnost.net": "carries out what core decides; what a stage, store or node is, it is not told",
     "glasnost.stages": "knows how to cross one stage; which stages, and when, the node chooses",
