@@ -38,7 +38,7 @@ def test_what_is_others_holds_or_is_kept(
 
 def test_what_must_not_wait_for_a_restart_does_not() -> None:
     at_once = {"prefer", "avoid", "costs", "prefer_protocol", "relay", "meet", "exits", "proxies"}
-    at_once |= {"tls", "knocks", "sockets", "setups", "networks", "advertise", "brokers"}
+    at_once |= {"tls", "ssh", "knocks", "sockets", "setups", "networks", "advertise", "brokers"}
     assert at_once <= {*Settings.__struct_fields__} - {*KEPT}
     assert {*KEPT} <= {*Settings.__struct_fields__}
 

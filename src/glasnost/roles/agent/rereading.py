@@ -15,12 +15,13 @@ from glasnost.settings import Settings
 
 log = logging.getLogger("glasnost.agent")
 
-#: What is used when the agent starts, and hangs on to what was made of it then: listeners, log,
-#: metrics, the watching of connections.
+#: What is used when the agent starts, and hangs on to what was made of it then: listeners and what
+#: they serve, log, metrics, the watching of connections.
 KEPT: Final = (
     "port",
     "listen",
     "websocket",
+    "condor",
     "enable_ipv4",
     "enable_ipv6",
     "dead_after",
