@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from glasnost.condor.cedar.ciphers import AES, KEY_SIZES, SessionKey
 from glasnost.condor.classad import Ad
@@ -36,7 +37,10 @@ from glasnost.condor.stream import CedarStream
 from glasnost.errors import Refused
 
 #: Bytes of a nonce, as HTCondor has it.
-NONCE_SIZE = 33
+NONCE_SIZE: Final = 33
+#: Of a session that nobody comes back with: HTCondor's clients go away unless it is good for
+#: something, and none of them uses one for this.
+NO_COMMANDS: Final = frozenset({int(Command.DC_NOP)})
 
 
 @dataclass(frozen=True)
@@ -108,13 +112,14 @@ async def _negotiated(
     elif decision.encryption or decision.integrity:
         raise Refused("security", "encryption is wanted, and no key was agreed on")
     identity = _identity(method, proven, request)
+    comes_back = _may_come_back(identity, key, decision)
     session = Session(
         name=stream.chance.name("sid"),
         key=key,
         encryption=decision.encryption,
         integrity=decision.integrity,
         identity=identity,
-        commands=server.valid_commands(identity, address),
+        commands=server.valid_commands(identity, address) if comes_back else NO_COMMANDS,
         peer=request.version,
         duration=decision.duration,
         lease=decision.lease,
@@ -171,7 +176,7 @@ async def _tell(
             session.identity.authenticated,
         )
         await send_ad(stream, post_auth_ad(outcome))
-        if allowed and _may_come_back(session):
+        if allowed and session.commands is not NO_COMMANDS:
             server.sessions.add(session, server.clock())
     if asks:
         await send_ad(stream, security_query_ad(allowed))
@@ -180,10 +185,8 @@ async def _tell(
         raise Refused("denied", f"{user} may not have command {request.meant} from {address}")
 
 
-def _may_come_back(session: Session) -> bool:
+def _may_come_back(identity: Identity, key: SessionKey | None, decision: Decision) -> bool:
     """Whether the session's name is enough to come back with: somebody's never is, where nothing
     but the name would tell them from who has overheard it."""
-    keyed = session.key is not None and (
-        session.key.cipher == AES or session.encryption or session.integrity
-    )
-    return keyed or session.identity.user == NOBODY
+    used = key is not None and (key.cipher == AES or decision.encryption or decision.integrity)
+    return used or identity.user == NOBODY
