@@ -14,7 +14,7 @@ ARGS =
 # (its lab is built once), and files in their order (the longest are in the middle, not at the end).
 WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lab bench soak fuzz setup clean
+.PHONY: demo test check lab bench bench-condor soak fuzz setup clean
 
 test:   ## the whole test suite
 	@tools/run python -m pytest $(WORKERS) $(ARGS)
@@ -32,6 +32,9 @@ lab:    ## a lab to look around in
 
 bench:  ## the measurements (ARGS="port relay": only these)
 	@tools/run --servers python -m benchmarks $(ARGS)
+
+bench-condor: ## those that are about HTCondor
+	@tools/run python -m benchmarks condor $(ARGS)
 
 soak:   ## ten minutes of transfers among 20 lab hosts while daemons and cables fail
 	@tools/run python -m glasnost.testing.soak $(ARGS)

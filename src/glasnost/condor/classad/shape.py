@@ -7,6 +7,7 @@ found again by the bytes in front of the "=" signs.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
@@ -55,13 +56,12 @@ def shape_of(lines: Sequence[bytes]) -> Shape:
         raise ProtocolError(f"an ad of more than {MAX_AD} bytes")
     if b"\0" in whole:  # it would end the line elsewhere
         raise ProtocolError("a line of an ad has a zero byte in it")
-    try:
-        key = b"".join([line[: line.index(b"=") + 1] for line in lines])
-    except ValueError:
+    heads = [line.partition(b"=")[0] for line in lines]
+    if any(map(operator.eq, heads, lines)):
         # Not the line itself: it may be a secret.
         number = next(number for number, line in enumerate(lines, 1) if b"=" not in line)
-        raise ProtocolError(f"line {number} of an ad has no '='") from None
-    return _shape(key)
+        raise ProtocolError(f"line {number} of an ad has no '='")
+    return _shape(b"=".join([*heads, b""]))
 
 
 def joined(first: Shape, second: Shape) -> Shape:

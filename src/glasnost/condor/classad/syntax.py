@@ -14,10 +14,10 @@ from typing import Final
 from glasnost.condor.classad.shape import BLANKS, as_text
 from glasnost.condor.classad.values import Expression, read_value
 
-#: Lines one after the other, each with its end: literals are passed over, others found.
+#: In lines one after the other, each with its end: what stands behind a "=" and is no literal at a
+#: glance. It may be the "=" of a text. (Looking for line after line takes three times as long.)
 _OTHERS: Final = re.compile(
-    rb'[^=\0]*+=[ \t]*+(?:"[^"\0]*+"\0|-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?\0|(?:true|false)\0'
-    rb"|([^\0]*+)\0)"
+    rb'=[ \t]*+(?!(?:"[^"\0]*+"|-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?|true|false)\0)([^\0]*+)'
 )
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\"|\\)*"')
 _OPEN: Final = {")": "(", "]": "[", "}": "{"}
@@ -30,8 +30,12 @@ _BROKEN: Final = re.compile(
 
 def expressions(lines: Sequence[bytes]) -> list[str]:
     """The texts of those lines that are no literals."""
-    found = _OTHERS.findall(b"\0".join(lines) + b"\0")
-    texts = [as_text(text.strip(BLANKS)) for text in filter(None, found)]
+    whole = b"\0".join(lines) + b"\0"
+    texts = []
+    for found in _OTHERS.finditer(whole):
+        equals = found.start()
+        if whole.find(b"=", whole.rfind(b"\0", 0, equals) + 1) == equals:
+            texts.append(as_text(found[1].strip(BLANKS)))
     return [text for text in texts if isinstance(read_value(text), Expression)]
 
 

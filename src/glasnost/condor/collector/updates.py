@@ -6,7 +6,7 @@ gap shows. A first update, or one of another start, follows nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from glasnost.condor.classad import Ad, Value
 
@@ -28,13 +28,19 @@ class Updates:
     def after(self, ad: Ad) -> Updates:
         """With one more, which has come."""
         start, sequence = _number(ad, "DaemonStartTime"), _number(ad, "UpdateSequenceNumber")
-        came = replace(self, total=self.total + 1, start=start, sequence=sequence)
-        if start is None or sequence is None or self.sequence is None or start != self.start:
-            return came._noted(0)
-        # One that came twice, or late, is no gap.
-        missed = max(sequence - self.sequence - 1, 0)
-        counted = replace(came, sequenced=self.sequenced + 1, lost=self.lost + missed)
-        return counted._noted(missed)
+        missed, follows = 0, start is not None and start == self.start
+        if sequence is None or self.sequence is None:
+            follows = False
+        elif follows:  # one that came twice, or late, is no gap
+            missed = max(sequence - self.sequence - 1, 0)
+        return Updates(
+            self.total + 1,
+            self.sequenced + follows,
+            self.lost + missed,
+            self._history(missed),
+            start,
+            sequence,
+        )
 
     def values(self) -> dict[str, Value]:
         """As the attributes that a collector puts in."""
@@ -45,12 +51,12 @@ class Updates:
             "UpdatesHistory": f"0x{self.history:0{HISTORY_BITS // 4}x}",
         }
 
-    def _noted(self, missed: int) -> Updates:
-        """In the history each update has one bit, the newest the highest: set if it was lost."""
+    def _history(self, missed: int) -> int:
+        """Each update has one bit, the newest the highest: set if it was lost."""
         history = self.history
         for lost in [*[1] * min(missed, HISTORY_BITS), 0]:
             history = history >> 1 | lost << (HISTORY_BITS - 1)
-        return replace(self, history=history)
+        return history
 
 
 def _number(ad: Ad, name: str) -> int | None:
