@@ -29,6 +29,8 @@ CALLS = {
 EXEMPT = {
     "glasnost.cli.route.parse": "a command: one call of _read",
     "glasnost.condor.cedar.ciphers._counted": "adds to an IV, whatever it is",
+    "glasnost.condor.judge.process.Judge._ask": "what our own process says, in our own types",
+    "glasnost.condor.judge.worker._read": "the same at the other end",
     "glasnost.core.address.literals._rfc5952": "writes an address that `ipaddress` has read",
     "glasnost.core.routes.rfc6724._ip4_value": "of an address that `ipaddress` has read",
     "glasnost.net.bringing.Bringing._heal": "our own file, in a directory of ours",

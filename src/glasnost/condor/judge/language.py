@@ -17,6 +17,8 @@ from glasnost.errors import Refused
 #: Longer expressions are looked at each time: they are rare, and would fill the memory.
 _REMEMBERED: Final = 1024
 
+NOT_HERE: Final = 'without the extra "condor", Requirements may be true or Name == "..." only'
+
 
 def is_here() -> bool:
     """Whether the extra is installed."""
@@ -36,10 +38,14 @@ def evaluate(expression: str, rows: Iterable[bytes]) -> list[bool]:
     condition = _parse(expression)
     if condition is None:
         raise Refused("requirements", f"this is no expression: {expression[:100]}")
-    return [_holds(condition.eval(_ad(row))) for row in rows]
+    return [_holds(condition, row) for row in rows]
 
 
-def _holds(value: object) -> bool:
+def _holds(condition: Any, row: bytes) -> bool:
+    try:
+        value = condition.eval(_ad(row))
+    except (_library().ClassAdException, ValueError, OverflowError):
+        return False  # a result that Python has no value for is neither true nor a number
     # (Undefined and error are members of an IntEnum.)
     return isinstance(value, int | float) and not isinstance(value, _library().Value) and value != 0
 
@@ -47,10 +53,7 @@ def _holds(value: object) -> bool:
 @cache
 def _library() -> Any:
     if not is_here():
-        raise Refused(
-            "requirements",
-            'without the extra "condor", Requirements may be true or Name == "..." only',
-        )
+        raise Refused("requirements", NOT_HERE)
     import classad2
 
     return classad2
