@@ -107,7 +107,7 @@ def check_websocket(data: bytes, server_side: bool) -> bool:
                 transport.data_received(chunk)
         assert len(transport._held) <= len(data)
         transport.connection_lost(None)
-        assert transport.established.done()
+        assert transport.established is not None and transport.established.done()
         error = transport.established.exception()
         assert error is None or str(error)
         return error is None

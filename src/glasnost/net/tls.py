@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from glasnost.core.wire import header
 from glasnost.errors import GlasnostError, PathCut, TrustError
-from glasnost.net.sockets import adopt
+from glasnost.net.layer import Layer, fail, open_layer
 from glasnost.net.tls_engine import Engine
 
 #: A handshake is two round trips and a few milliseconds of arithmetic; 10 s survive two lost
@@ -26,29 +26,19 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 LINGER: Final = 2.0
 
 
-class TlsTransport(asyncio.Transport, asyncio.Protocol):
-    """One TLS stream: a protocol towards the socket, a transport towards the application.
-
-    It delivers nothing before `attach`. An application's ``connection_lost`` gets None after a
-    proper end, `Refused` with the server's reason, `TrustError` where the peer did not believe
-    our certificate, or `PathCut`.
+class TlsTransport(Layer):
+    """One TLS stream. An application's ``connection_lost`` gets None after a proper end, `Refused`
+    with the server's reason, `TrustError` where the peer did not believe our certificate, or
+    `PathCut`.
     """
 
     __slots__ = (
-        "_app",
-        "_closing",
         "_ended_here",
         "_engine",
         "_entering",
-        "_eof_sent",
-        "_eof_told",
-        "_error",
         "_lingering",
         "_lost",
-        "_paused",
-        "_raw",
         "_server_side",
-        "established",
         "extra",
     )
 
@@ -62,27 +52,16 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         super().__init__()
         self._engine = Engine(context, server_side, server_name, status)
         self._server_side = server_side
-        loop = asyncio.get_running_loop()
-        self.established: asyncio.Future[None] | None = loop.create_future()  # until it is
         self._entering: asyncio.Future[None] | None = None  # who waits for the server's status
         self._lingering: asyncio.Future[None] | None = None  # who waits for the socket's end
         self._lost = False  # the socket is closed
-        self._raw: asyncio.Transport | None = None
-        self._app: asyncio.Protocol | None = None
-        self._paused = True
-        self._eof_told = False
-        self._eof_sent = False
-        self._closing = False  # nothing is sent any more
-        self._ended_here = False  # ... because the application said so: it hears nothing more
-        self._error: BaseException | None = None
+        self._ended_here = False  # the application has closed it, and hears nothing more
         #: What its owner wants `get_extra_info` to know besides.
         self.extra: dict[str, Any] = {}
 
     # --- towards the socket ---------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclass of asyncio's, and behave like them.
-        self._raw = cast(asyncio.Transport, transport)
+    def _begin(self) -> None:
         self._handshake()
 
     def data_received(self, data: bytes) -> None:
@@ -109,14 +88,6 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._lingering is not None and not self._lingering.done():
             self._lingering.set_result(None)
         self._tell_lost()
-
-    def pause_writing(self) -> None:
-        if self._app is not None:
-            self._app.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._app is not None:
-            self._app.resume_writing()
 
     def _handshake(self, data: bytes = b"") -> None:
         try:
@@ -184,21 +155,14 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if not self._app.eof_received():
             self.close()
 
-    def _tell_lost(self) -> None:
-        if self._app is not None:
-            app, self._app = self._app, None
-            app.connection_lost(self._error)  # type: ignore[arg-type]
-
     def _flush(self) -> None:
         if self._raw is not None and (data := self._engine.take_outgoing()):
             self._raw.write(data)
 
     def _settle(self, error: BaseException) -> None:
         """What is waited for has failed, if it was not over."""
-        for waited in (self.established, self._entering):
-            if waited is not None and not waited.done():
-                waited.set_exception(error)
-                waited.exception()  # its reader may be gone already
+        super()._settle(error)
+        fail(self._entering, error)
 
     def _fail(self, error: BaseException, linger: bool = False) -> None:
         self._error = self._error or error
@@ -208,14 +172,6 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._end_socket()
         elif self._raw is not None:
             self._raw.close()
-
-    def _read_socket(self, wanted: bool) -> None:
-        if self._raw is None or self._raw.is_closing():
-            return
-        if wanted:
-            self._raw.resume_reading()
-        else:
-            self._raw.pause_reading()
 
     def _end_socket(self) -> None:
         """Say the end of our direction, and read on."""
@@ -267,31 +223,15 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
                 return self._engine.ssl.cipher()
             case "sslcontext":
                 return default  # asyncio's streams take this as "cannot half-close": we can
-        return self._raw.get_extra_info(name, default) if self._raw is not None else default
+        return super().get_extra_info(name, default)
 
-    def is_reading(self) -> bool:
-        return not self._paused
-
-    def pause_reading(self) -> None:
-        self._paused = True
-        self._read_socket(False)
-
-    def resume_reading(self) -> None:
-        self._paused = False
-        self._read_socket(True)
-        asyncio.get_running_loop().call_soon(self._read_again)
-
-    def _read_again(self) -> None:
+    def _resumed(self) -> None:
         if self._takes():
             self._read()
 
-    def write(self, data: Any) -> None:
-        if self._closing:
-            return
-        if self._eof_sent:
-            raise RuntimeError("Cannot call write() after write_eof()")
+    def _send(self, data: memoryview) -> None:
         try:
-            self._engine.encrypt(memoryview(data).cast("B"))
+            self._engine.encrypt(data)
         except TrustError as error:
             self._fail(error)
             return
@@ -300,19 +240,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
 
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        """Say our proper end and go on reading: TLS's close_notify, in one direction."""
-        if self._closing or self._eof_sent:
-            return
-        self._eof_sent = True
+    def _send_eof(self) -> None:
+        """TLS's close_notify, in one direction."""
         self._engine.end()
         self._flush()
-
-    def get_write_buffer_size(self) -> int:
-        return self._raw.get_write_buffer_size() if self._raw is not None else 0
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         return self._raw.get_write_buffer_limits() if self._raw is not None else (0, 0)
@@ -320,9 +251,6 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         if self._raw is not None:
             self._raw.set_write_buffer_limits(high, low)
-
-    def is_closing(self) -> bool:
-        return self._closing
 
     def close(self) -> None:
         if self._closing:
@@ -333,9 +261,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._raw.close()
 
     def abort(self) -> None:
-        self._closing = self._ended_here = True
-        if self._raw is not None:
-            self._raw.abort()
+        self._ended_here = True
+        super().abort()
 
     async def refuse(self, answer: header.Answer) -> None:
         """Be a server that does not let the client in, and see to it that the reason arrives."""
@@ -345,6 +272,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._read_socket(True)
         self._end_socket()
         await self.linger()
+
+    async def last_words(self, error: BaseException) -> None:
+        if self._server_side and isinstance(error, TrustError):
+            await self.linger()
 
     async def linger(self) -> None:
         """Wait until the client has closed, `LINGER` seconds at most, then let go.
@@ -381,21 +312,7 @@ async def secure(
     except BaseException:
         sock.close()
         raise
-    try:
-        await adopt(sock, transport)
-        async with asyncio.timeout(timeout):
-            if transport.established is not None:
-                await transport.established
-    except BaseException as error:
-        if server_side and isinstance(error, TrustError):
-            await transport.linger()
-        transport.abort()
-        if transport.get_extra_info("socket") is None:
-            sock.close()  # no transport had it yet
-        if isinstance(error, TimeoutError):
-            raise TimeoutError(f"no TLS handshake within {timeout:g} s") from None
-        raise
-    return transport
+    return await open_layer(sock, transport, timeout, "TLS handshake")
 
 
 def _cut(exc: BaseException | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Final, cast
+from typing import Final
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -20,7 +20,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from glasnost.errors import PathCut, ProtocolError, Refused
-from glasnost.net.sockets import adopt
+from glasnost.net.layer import Layer, open_layer
 
 #: How much of a stream goes into one message: little to hold back, and 14 bytes of frame vanish.
 MESSAGE: Final = 64 * 1024
@@ -32,12 +32,10 @@ KEEP_ALIVE: Final = 25.0
 HANDSHAKE_TIMEOUT: Final = 10.0
 
 
-class WsTransport(asyncio.Transport, asyncio.Protocol):
-    """One WebSocket: a protocol towards the socket, a transport towards the application.
-
-    ``path`` is where a server takes them, ``begun`` what it has read already. It delivers nothing
-    before `attach`. An application's ``connection_lost`` gets None after a
-    proper end, else `PathCut` or `ProtocolError`.
+class WsTransport(Layer):
+    """One WebSocket. ``path`` is where a server takes them, ``begun`` what it has read already. An
+    application's ``connection_lost`` gets None after a proper end, else `PathCut` or
+    `ProtocolError`.
     """
 
     def __init__(
@@ -47,23 +45,13 @@ class WsTransport(asyncio.Transport, asyncio.Protocol):
         self._talk = talk
         self._path, self._begun = path, begun
         self._loop = asyncio.get_running_loop()
-        self.established: asyncio.Future[None] = self._loop.create_future()
-        self._raw: asyncio.Transport | None = None
-        self._app: asyncio.Protocol | None = None
         self._held = bytearray()
-        self._paused = True
         self._eof_came = False
-        self._eof_told = False
-        self._eof_sent = False
-        self._closing = False
-        self._error: BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     # --- towards the socket ---------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclass of asyncio's, and behave like them.
-        self._raw = cast(asyncio.Transport, transport)
+    def _begin(self) -> None:
         if isinstance(self._talk, ClientProtocol):
             self._talk.send_request(self._talk.connect())
             self._flush()
@@ -100,20 +88,8 @@ class WsTransport(asyncio.Transport, asyncio.Protocol):
             self._timer.cancel()
         if not (self._eof_came and self._eof_sent):
             self._error = self._error or PathCut(f"the WebSocket was cut: {exc or 'closed'}")
-        if not self.established.done():
-            self.established.set_exception(self._error or PathCut("the WebSocket was closed"))
-            self.established.exception()  # its reader may be gone already
-        if self._app is not None:
-            app, self._app = self._app, None
-            app.connection_lost(self._error)  # type: ignore[arg-type]
-
-    def pause_writing(self) -> None:
-        if self._app is not None:
-            self._app.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._app is not None:
-            self._app.resume_writing()
+        self._settle(self._error or PathCut("the WebSocket was closed"))
+        self._tell_lost()
 
     def _asked(self, request: Request) -> None:
         """A client wants to be let in, at a path that has to be ours."""
@@ -142,7 +118,7 @@ class WsTransport(asyncio.Transport, asyncio.Protocol):
             self._fail(ProtocolError(f"this is no WebSocket: {error}"))
 
     def _establish(self) -> None:
-        if not self.established.done():
+        if self.established is not None and not self.established.done():
             self.established.set_result(None)
         if self._app is None:
             self._read_socket(False)  # until `attach`: what comes early must not fill the memory
@@ -187,21 +163,11 @@ class WsTransport(asyncio.Transport, asyncio.Protocol):
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
-        if not self.established.done():
-            self.established.set_exception(self._error)
-            self.established.exception()
+        self._settle(self._error)
         self._flush()
         self._closing = True
         if self._raw is not None:
             self._raw.close()
-
-    def _read_socket(self, wanted: bool) -> None:
-        if self._raw is None or self._raw.is_closing():
-            return
-        if wanted:
-            self._raw.resume_reading()
-        else:
-            self._raw.pause_reading()
 
     # --- towards the application ----------------------------------------------------------------
 
@@ -216,51 +182,21 @@ class WsTransport(asyncio.Transport, asyncio.Protocol):
             self._read_socket(True)
             self._deliver()
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._raw.get_extra_info(name, default) if self._raw is not None else default
+    def _resumed(self) -> None:
+        self._deliver()
 
-    def is_reading(self) -> bool:
-        return not self._paused
-
-    def pause_reading(self) -> None:
-        self._paused = True
-        self._read_socket(False)
-
-    def resume_reading(self) -> None:
-        self._paused = False
-        self._read_socket(True)
-        self._loop.call_soon(self._deliver)
-
-    def write(self, data: Any) -> None:
-        if self._closing:
-            return
-        if self._eof_sent:
-            raise RuntimeError("Cannot call write() after write_eof()")
+    def _send(self, data: memoryview) -> None:
         if self._talk.state is not State.OPEN:  # the peer takes nothing more
             self._fail(PathCut("the other end of the WebSocket has closed it"))
             return
-        view = memoryview(data).cast("B")
-        for at in range(0, len(view), MESSAGE):
-            self._talk.send_binary(view[at : at + MESSAGE])
+        for at in range(0, len(data), MESSAGE):
+            self._talk.send_binary(data[at : at + MESSAGE])
         self._flush()
 
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        """Say the end of our direction, and go on reading."""
-        if self._closing or self._eof_sent:
-            return
-        self._eof_sent = True
+    def _send_eof(self) -> None:
         if self._talk.state is State.OPEN:
             self._talk.send_binary(b"")
             self._flush()
-
-    def get_write_buffer_size(self) -> int:
-        return self._raw.get_write_buffer_size() if self._raw is not None else 0
-
-    def is_closing(self) -> bool:
-        return self._closing
 
     def close(self) -> None:
         if self._closing:
@@ -273,11 +209,6 @@ class WsTransport(asyncio.Transport, asyncio.Protocol):
         if self._raw is not None:
             self._raw.close()
 
-    def abort(self) -> None:
-        self._closing = True
-        if self._raw is not None:
-            self._raw.abort()
-
 
 async def connect_ws(
     sock: socket.socket, server: str, path: str, *, timeout: float = HANDSHAKE_TIMEOUT
@@ -287,7 +218,7 @@ async def connect_ws(
     Raises `Refused` with the front's status, `ProtocolError`, `PathCut`, or TimeoutError.
     """
     talk = ClientProtocol(parse_uri(f"ws://{server}{path}"), max_size=(None, MAX_FRAME))
-    return await _established(sock, WsTransport(talk), timeout)
+    return await open_layer(sock, WsTransport(talk), timeout, "WebSocket")
 
 
 async def accept_ws(
@@ -295,19 +226,4 @@ async def accept_ws(
 ) -> WsTransport:
     """Be the server; ``begun`` is what has been read already. Raises as `connect_ws`."""
     transport = WsTransport(ServerProtocol(max_size=(None, MAX_FRAME)), path, begun)
-    return await _established(sock, transport, timeout)
-
-
-async def _established(sock: socket.socket, transport: WsTransport, timeout: float) -> WsTransport:
-    try:
-        await adopt(sock, transport)
-        async with asyncio.timeout(timeout):
-            await transport.established
-    except BaseException as error:
-        transport.abort()
-        if transport.get_extra_info("socket") is None:
-            sock.close()  # no transport had it yet
-        if isinstance(error, TimeoutError):
-            raise TimeoutError(f"no WebSocket within {timeout:g} s") from None
-        raise
-    return transport
+    return await open_layer(sock, transport, timeout, "WebSocket")
