@@ -113,15 +113,15 @@ def read_list(text: str) -> list[Value] | None:
 def _members(inner: str) -> list[str]:
     """The text between the commas that stand in no string."""
     members: list[str] = []
+    pieces: list[str] = []
     open_string = False
     for piece in inner.split(","):
-        if open_string:
-            members[-1] += "," + piece
-        else:
-            members.append(piece)
-        quotes = piece.replace('\\"', "").count('"')
-        open_string ^= quotes % 2 == 1
-    return members
+        pieces.append(piece)
+        open_string ^= piece.replace('\\"', "").count('"') % 2 == 1
+        if not open_string:
+            members.append(",".join(pieces))
+            pieces.clear()
+    return [*members, ",".join(pieces)] if pieces else members
 
 
 def _number(text: str) -> Value:
