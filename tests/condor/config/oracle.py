@@ -21,12 +21,14 @@ REFUSED, LOST = "refused", "lost"
 #: It may think for 0.3 s of processor time; it needs a millisecond.
 _PROGRAM = """
 import json, os, signal, sys
-import htcondor2
+if sys.argv[1] == "warm":
+    import htcondor2
 
 def answer(variables, names):
     signal.setitimer(signal.ITIMER_VIRTUAL, 0.3)
     asked = {f"_CONDOR_ASKED_{number}": f"$({name})" for number, name in enumerate(names)}
     os.environ.update(variables | asked)
+    import htcondor2
     htcondor2.reload_config()
     values = (htcondor2.param.get(f"ASKED_{number}") for number in range(len(names)))
     print(json.dumps({name: value or "" for name, value in zip(names, values)}), flush=True)
@@ -45,11 +47,17 @@ for line in sys.stdin:
 
 
 class Oracle:
-    """``with Oracle() as oracle: oracle.ask({"CONDOR_CONFIG": ...}, ["A"])``."""
+    """``with Oracle() as oracle: oracle.ask({"CONDOR_CONFIG": ...}, ["A"])``.
+
+    A cold one loads the library for each question: some of what it finds out it finds out once.
+    """
+
+    def __init__(self, *, warm: bool = True) -> None:
+        self._warm = "warm" if warm else "cold"
 
     def __enter__(self) -> Oracle:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, "-c", _PROGRAM, self._warm],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

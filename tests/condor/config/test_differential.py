@@ -215,6 +215,26 @@ def test_the_order_of_files(tmp_path: Path, oracle: Oracle) -> None:
     assert {name: table.value(name) for name in [*names, "USERNAME", "REAL_UID"]} == theirs
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "ENABLE_IPV6 = false", "ENABLE_IPV4 = false", "NETWORK_INTERFACE = lo"),
+        *(
+            "NETWORK_INTERFACE = 127.*",
+            "NETWORK_INTERFACE = 198.51.100.4",
+            "NETWORK_INTERFACE = ::1",
+        ),
+        *("NETWORK_INTERFACE = 2001:db8::7", "NETWORK_INTERFACE = E*, lo"),
+    ],
+)
+def test_the_hosts_own_address(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"condor_config": f"CONDOR_HOST = $(IP_ADDRESS)\n{text}\n"})
+    variables = {"CONDOR_CONFIG": f"{tmp_path}/condor_config"}
+    names = ["COLLECTOR_HOST", "IP_ADDRESS_IS_IPV6", "IPV4_ADDRESS", "IPV6_ADDRESS"]
+    with Oracle(warm=False) as oracle:
+        assert ours(variables, names) == oracle.ask(variables, names)
+
+
 @pytest.mark.parametrize("first", ["ONLY_ENV", "only_env", os.devnull])
 def test_the_environment_alone(oracle: Oracle, first: str) -> None:
     variables = {"CONDOR_CONFIG": first, "_CONDOR_A": "1", "_condor_b": "$(A)2"}

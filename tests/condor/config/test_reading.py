@@ -105,7 +105,8 @@ REFUSALS = [
     ("SEC_READ_INTEGRITY = sure\n", "SEC_READ_INTEGRITY is 'sure', and not REQUIRED"),
     ("COLLECTOR_HOST = $(X)\nX = $(COLLECTOR_HOST)\n", "COLLECTOR_HOST: the macros in '$(X)' lead"),
     ("COLLECTOR_HOST = $RANDOM_CHOICE(a,b)\n", "$RANDOM_CHOICE(a,b) is a function"),
-    ("COLLECTOR_HOST = $(IP_ADDRESS)\n", "$(IP_ADDRESS) is found out by HTCondor itself"),
+    ("COLLECTOR_HOST = $(OPSYSVER)\n", "$(OPSYSVER) is found out by HTCondor itself"),
+    ("if $(IP_ADDRESS)\nendif\n", "line 1: $(IP_ADDRESS) is found out"),
 ]
 
 

@@ -85,11 +85,15 @@ _SETTINGS: Final = {
 }
 DEFAULTS: Final = {name.lower(): value for name, value in _SETTINGS.items()}
 
+#: Names of the host's own addresses, which `own_address` finds out once the files are read.
+OWN_ADDRESSES: Final = frozenset(
+    ["ip_address", "ipv4_address", "ipv6_address", "ip_address_is_ipv6"]
+)
+
 #: What HTCondor finds out about the host and is not found out here, since nothing that is read
 #: here usually needs it.
 FOUND_OUT: Final = frozenset(
     [
-        *("ip_address", "ipv4_address", "ipv6_address", "ip_address_is_ipv6"),
         *("opsysver", "opsysandver", "opsysmajorver", "opsysname", "opsyslongname"),
         *("opsysshortname", "opsyslegacy", "uname_arch", "uname_opsys"),
         *("utsname_sysname", "utsname_nodename", "utsname_release", "utsname_version"),

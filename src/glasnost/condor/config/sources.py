@@ -6,6 +6,7 @@ it names, the user's own, and ``_CONDOR_*`` of the environment. No command is ev
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import socket
@@ -16,6 +17,7 @@ from typing import Final
 
 from glasnost.condor.config.interpreter import Finding, Interpreter
 from glasnost.condor.config.limits import MAX_FILE
+from glasnost.condor.config.own_address import Device, own_addresses
 from glasnost.condor.config.protection import listed, truth
 from glasnost.condor.config.settings import CondorConfig, config_of
 from glasnost.condor.config.statements import Wrong
@@ -40,6 +42,8 @@ class Host:
     is_root: bool = field(default_factory=lambda: os.geteuid() == 0)
     #: The host's name, in full if it has one; asked for once, since it may ask DNS.
     hostname: Callable[[], str] = field(default_factory=lambda: cache(_hostname))
+    #: Its addresses, asked for where a setting depends on them.
+    devices: Callable[[], list[Device]] = field(default_factory=lambda: cache(_devices))
     #: Below which the first file is looked for.
     root: str = "/"
 
@@ -94,6 +98,7 @@ class _Reading:
             if name.lower().startswith(_PREFIX) and (name := name[len(_PREFIX) :].strip()):
                 self.table.set_from_outside(name, value.lstrip())
         self._names()
+        self.table.found_out = lambda: own_addresses(self.table, self.host.devices())
 
     def _further_files(self) -> None:
         before = self._value("LOCAL_CONFIG_DIR")
@@ -220,6 +225,18 @@ def _hostname() -> str:
     except OSError:
         return name
     return found[0][3] or name
+
+
+def _devices() -> list[Device]:
+    import psutil
+
+    states = psutil.net_if_stats()
+    return [
+        Device(name, ipaddress.ip_address(one.address), name in states and states[name].isup)
+        for name, entries in psutil.net_if_addrs().items()
+        for one in entries
+        if one.family in (socket.AF_INET, socket.AF_INET6)
+    ]
 
 
 def _home_of(user: int | str) -> str:

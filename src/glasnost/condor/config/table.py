@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from glasnost.condor.config.defaults import DEFAULTS, FOUND_OUT
+from glasnost.condor.config.defaults import DEFAULTS, FOUND_OUT, OWN_ADDRESSES
 from glasnost.condor.config.macros import Macro, expand, with_dollars
 from glasnost.condor.config.statements import Wrong
 
@@ -21,6 +21,8 @@ class Table:
         self.prefixes = [one.lower() for one in (local_name, subsystem) if one]
         self.environ = environ
         self._set: dict[str, str] = {}
+        #: What is found out when somebody asks for it.
+        self.found_out: Callable[[], Mapping[str, str]] | None = None
         #: Names that were asked for and are set nowhere that was read.
         self.missed: set[str] = set()
 
@@ -35,7 +37,9 @@ class Table:
                 return value
         if (value := self._set.get(name)) is not None:
             return value
-        if name in FOUND_OUT:
+        if name in OWN_ADDRESSES and self.found_out is not None:
+            return self.found_out()[name]
+        if name in FOUND_OUT or name in OWN_ADDRESSES:
             raise Wrong(f"$({name.upper()}) is found out by HTCondor itself, and is not known here")
         if (value := DEFAULTS.get(name)) is None:
             self.missed.add(name.upper())
