@@ -111,6 +111,8 @@ def pool(lab_reason: str | None) -> Iterator[Pool]:
     if lab_reason is not None:
         pytest.skip(lab_reason)
     servers.need("openvpn")
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("/dev/net/tun is not this user's to open")
     with Lab() as lab, World(lab) as world:
         yield Pool(lab, world)
 

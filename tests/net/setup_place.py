@@ -31,7 +31,7 @@ class Place:
         start: str = "touch up",
         stop: str = "rm -f up",
         grace: float = 0.0,
-        timeout: float = 5.0,
+        timeout: float = 10.0,
     ) -> SetupSetting:
         """By commands of the shell in this folder, which write down that they run."""
         return SetupSetting(

@@ -160,8 +160,12 @@ FAILURES: list[tuple[str, dict[str, Any], str]] = [
         {"start": 'sh -c ": $PWD; sleep 60; true" & echo oops >&2; exit 3'},
         "sh has ended with status 3: oops",
     ),
-    ("hangs", {"start": "sleep 60"}, "sh has not ended within 0.7 s"),
-    ("has no effect", {"start": "true"}, "it is not up within 0.7 s: test has ended with status 1"),
+    ("hangs", {"start": "sleep 60", "timeout": 0.7}, "sh has not ended within 0.7 s"),
+    (
+        "has no effect",
+        {"start": "true", "timeout": 0.7},
+        "it is not up within 0.7 s: test has ended with status 1",
+    ),
     ("says a lot", {"start": "yes x | head -c 100000; echo '\x1b[2J'; exit 1"}, r"\x1b[2J"),
 ]
 
@@ -171,7 +175,7 @@ def test_a_start_that_goes_wrong_says_why_and_leaves_nothing(
     place: Place, what: str, scripts: dict[str, Any], says: str
 ) -> None:
     async def scenario() -> None:
-        setting = place.setting(**scripts, timeout=0.7)
+        setting = place.setting(**scripts)
         with pytest.raises(Unavailable) as caught:
             await bring_up("x", setting, place.run)
         assert says in str(caught.value)
