@@ -72,8 +72,11 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
         command = getattr(importlib.import_module(module), attribute)
         yield f"glasnost {name}", command
         if isinstance(command, click.Group):
-            for below in command.commands.values():
-                yield f"glasnost {name} {below.name}", below
+            context = click.Context(command)
+            for below in command.list_commands(context):
+                found = command.get_command(context, below)
+                assert found is not None
+                yield f"glasnost {name} {below}", found
 
 
 # --- settings -------------------------------------------------------------------------------------

@@ -8,17 +8,17 @@ the stream; where nothing answers, the connection itself has to do.
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from collections.abc import Iterator
 
 from glasnost.core.address import Address
-from glasnost.core.routes import Plan, Target, plan
+from glasnost.core.routes import Plan, Target
 from glasnost.errors import Unavailable
 from glasnost.net.exact import read_answer
-from glasnost.net.interfaces import read_host
 from glasnost.net.sockets import closed_on_error
 from glasnost.roles.dialler import Connected, as_socket, connect
 from glasnost.roles.standing import Standing
-from glasnost.stages import traits
 
 #: What stands in every address, and in no name.
 _MARKS = ("/", ":", "<", "{")
@@ -40,47 +40,45 @@ def is_address(text: str) -> bool:
 async def open_address(text: str, standing: Standing, timeout: float) -> Connected[socket.socket]:
     """Race the paths to what the address says. Raises `AddressError`, `ConnectFailed`,
     `Unavailable`."""
-    address, standing = _read(text, standing)
-    settings = standing.means.settings
-    ends = {route.stages[-1].kind == "service" for route in address}
-    if len(ends) > 1:
-        raise Unavailable(f"some routes of {text} end at a service and some do not: give one sort")
-    return await connect(
-        text,
-        Target(address),
-        standing.vantage,
-        standing.means,
-        _accepted if ends == {True} else as_socket,
-        socket.socket.close,
-        policy=settings.policy(),
-        experience=standing.experience,
-        delay=settings.attempt_delay,
-        timeout=timeout,
-    )
+    with _read(text, standing) as (address, here):
+        settings = here.means.settings
+        ends = {route.stages[-1].kind == "service" for route in address}
+        if len(ends) > 1:
+            raise Unavailable(
+                f"some routes of {text} end at a service and some do not: give one sort"
+            )
+        return await connect(
+            text,
+            Target(address),
+            here.vantage,
+            here.means,
+            _accepted if ends == {True} else as_socket,
+            socket.socket.close,
+            policy=settings.policy(),
+            experience=here.experience,
+            delay=settings.attempt_delay,
+            timeout=timeout,
+        )
 
 
 def plan_address(text: str, standing: Standing) -> Plan:
     """What would be tried, and why. Raises `AddressError`, `Unavailable`."""
-    address, standing = _read(text, standing)
-    settings, known = standing.means.settings, standing.experience
-    return plan(
-        standing.vantage,
-        Target(address),
-        settings.policy(),
-        known.history,
-        known.now(),
-        kinds=traits(settings),
-    )
+    with _read(text, standing) as (address, here):
+        return here.plan(Target(address))
 
 
-def _read(text: str, standing: Standing) -> tuple[Address, Standing]:
-    """The routes, and from where they are seen: HTCondor sees fewer networks than we do."""
+@contextlib.contextmanager
+def _read(text: str, standing: Standing) -> Iterator[tuple[Address, Standing]]:
+    """The routes, and from where they are seen: HTCondor's, as its own clients see them."""
     if not text.startswith(_HTCONDOR):
-        return Address.parse(text), standing
-    from glasnost.condor.reaching import routes_to, seen_by_htcondor
+        yield Address.parse(text), standing
+        return
+    from glasnost.condor.caller import current_caller
+    from glasnost.condor.reaching import Reaching, routes_to
 
     address = routes_to(text)
-    return address, seen_by_htcondor(standing, address, read_host())
+    with Reaching(standing, current_caller().config) as reaching:
+        yield address, reaching.towards(address)
 
 
 async def _accepted(sock: socket.socket) -> socket.socket:

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from glasnost.cli.ping import _show
+from glasnost.cli.ping import show_traces
 from glasnost.core.routes import Mark, Trace
 from tests.cli.conftest import Shell
 from tests.stages.crossing import path
@@ -87,7 +87,7 @@ def test_a_path_through_a_proxy_that_fails_is_shown_from_its_exit_on(
 ) -> None:
     on = path("public/ip4:192.0.2.1:9618/service:web", via="ip4:198.51.100.4:1080/socks5")
     marks = [Mark(1.0, -2, "connect"), Mark(1.5, -1, "log in"), Mark(2.0, 0, "connect")]
-    _show([Trace.of(on, marks, 2.25, 0, "wrong password")])
+    show_traces([Trace.of(on, marks, 2.25, 0, "wrong password")])
     assert capsys.readouterr().out == SHOWN
 
 

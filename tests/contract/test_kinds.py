@@ -115,6 +115,7 @@ REFUSED += [
     "knock:door",
     "setup:vpn",
     "condor.sock:a%20b",
+    "condor.ccb:node7",
 ]
 REFUSED += ["ssh:gate", "ssh:-oProxyCommand%3Dreboot", "ssh:a%0Ab"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import sys
 
 import click
 
 from glasnost import __version__
+from glasnost.cli.lazy import Lazy
 from glasnost.cli.output import complain
 from glasnost.errors import GlasnostError
 
@@ -40,20 +40,7 @@ COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), name)
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Lazy, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="glasnost")
 def glasnost() -> None:
     """Connects programs by name across NAT, firewalls, private networks and the IPv4/IPv6 divide.

@@ -143,7 +143,11 @@ def _show(found: _Explained) -> None:
     say_wrapped("\n".join(f"  {line}" for line in str(found.vantage).splitlines()))
     if found.by_record:
         say_wrapped(f"  not known, as no record says it: {'; '.join(CANNOT_KNOW)}")
-    plan = found.plan
+    show_plan(found.plan)
+
+
+def show_plan(plan: Plan) -> None:
+    """The candidates in a table, and why each stands where it does; then what is not used."""
     say("tried in this order:" if plan.candidates else "no path leads there")
     if plan.candidates:
         rows = [

@@ -145,7 +145,7 @@ class _Text(_Told):
 
     def trace(self, trace: Trace) -> None:
         if self.count == 1:
-            _show([trace])
+            show_traces([trace])
         else:
             say_wrapped(f"{len(self.pings) + 1:4}  {_came_of(trace)}")
 
@@ -162,10 +162,10 @@ class _Text(_Told):
         pings = "1 ping" if len(self.pings) == 1 else f"{len(self.pings)} pings"
         say(", ".join([pings, f"{len(times)} reached", *took]))
         for traces in _alike(trace for one in self.pings for trace in one.tried if not trace.why):
-            _show(traces)
+            show_traces(traces)
 
 
-def _show(traces: Sequence[Trace]) -> None:
+def show_traces(traces: Sequence[Trace]) -> None:
     """What the stages of one path took, once or several times; the last trace says how it went."""
     last = traces[-1]
     path = last.path

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from glasnost.core.routes import Vantage
+from glasnost.core.routes import Plan, Target, Vantage, plan
 from glasnost.net.interfaces import read_host
 from glasnost.roles.agent.clients import allowed_users
 from glasnost.roles.experience import Experience
 from glasnost.roles.vantage import vantage_of
 from glasnost.settings import Settings, run_directory
-from glasnost.stages import Means
+from glasnost.stages import Means, traits
 
 
 class Standing(NamedTuple):
@@ -19,6 +19,18 @@ class Standing(NamedTuple):
     vantage: Vantage
     means: Means
     experience: Experience
+
+    def plan(self, target: Target) -> Plan:
+        """What would be tried to reach a target, and why."""
+        settings, known = self.means.settings, self.experience
+        return plan(
+            self.vantage,
+            target,
+            settings.policy(),
+            known.history,
+            known.now(),
+            kinds=traits(settings),
+        )
 
 
 def alone(settings: Settings, experience: Experience) -> Standing:

@@ -1,0 +1,61 @@
+"""What HTCondor's commands share: the pool that is asked, and what a daemon is called."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import click
+
+from glasnost.by_address import is_address
+from glasnost.cli.output import note
+from glasnost.condor.caller import Caller
+from glasnost.condor.config import read_config
+from glasnost.condor.pool import Pool
+from glasnost.condor.reaching import Reaching
+from glasnost.errors import Refused
+from glasnost.node import standing
+from glasnost.roles.dialler import CONNECT_TIMEOUT
+
+in_pool = click.option(
+    "-pool",
+    "--pool",
+    "collector",
+    metavar="HOST",
+    help="The collector to ask: a host, HOST:PORT or an address; by default COLLECTOR_HOST.",
+)
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    collector: str | None = None, timeout: float = CONNECT_TIMEOUT
+) -> AsyncIterator[Pool]:
+    """The pool, as HTCondor's configuration on this host has it, from where this host stands."""
+    config = read_config()
+    for finding in config.findings:
+        note(f"HTCondor's configuration: {finding}")
+    async with standing() as here:
+        with Reaching(here, config) as reaching:
+            collectors = [collector] if collector else []
+            yield Pool(Caller.of(config), reaching, collectors, timeout)
+
+
+async def address_of(pool: Pool, daemon: str) -> str:
+    """The address that was given, or that of the daemon of this name."""
+    if is_address(daemon):
+        return daemon
+    found = await addresses(pool, daemon)
+    return next(iter(found))
+
+
+async def addresses(pool: Pool, name: str, called: str = "any") -> dict[str, dict[str, str]]:
+    """The addresses of the daemons of a name, each with what else a collector says of it."""
+    found: dict[str, dict[str, str]] = {}
+    for ad in await pool.locate(name, called):
+        address = ad.get("MyAddress")
+        if isinstance(address, str):
+            words = {key: value for key, value in ad.items() if isinstance(value, str)}
+            found.setdefault(address, words)
+    if not found:
+        raise Refused("unknown-name", f"no daemon of the pool is called {name}, nor its machine")
+    return found

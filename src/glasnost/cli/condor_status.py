@@ -1,0 +1,135 @@
+"""``glasnost condor status`` and ``locate``: what a pool's collector knows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from glasnost.cli import common
+from glasnost.cli.condor_pool import addresses, in_pool, opened
+from glasnost.cli.output import note, say, say_json, table
+from glasnost.condor.classad import Ad, Expression
+from glasnost.condor.questions import Question, about
+from glasnost.condor.questions import table as table_of
+
+#: What is shown of each sort of ads where nobody says what; of others, the last.
+_COLUMNS = {
+    "Machine": ("Name", "OpSys", "Arch", "State", "Activity", "Cpus", "Memory"),
+    "Scheduler": ("Name", "Machine", "TotalRunningJobs", "TotalIdleJobs", "TotalHeldJobs"),
+    "Submitter": ("Name", "Machine", "RunningJobs", "IdleJobs", "HeldJobs"),
+    "": ("MyType", "Name", "Machine"),
+}
+
+
+@click.command()
+@in_pool
+@click.option(
+    "--type",
+    "called",
+    default="startd",
+    show_default=True,
+    metavar="TYPE",
+    help="Which ads: startd, schedd, master, collector, negotiator, submitter, any, or MyType.",
+)
+@click.option("--constraint", default="", metavar="EXPR", help="Only ads for which this is true.")
+@click.option(
+    "--projection",
+    metavar="ATTRIBUTES",
+    help="The attributes to show, separated by commas; with --json, by default all.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many ads.")
+@common.as_json
+def status(
+    collector: str | None,
+    called: str,
+    constraint: str,
+    projection: str | None,
+    limit: int | None,
+    json: bool,
+) -> None:
+    """Show what a pool of HTCondor's consists of, as its collector says.
+
+    \b
+      glasnost condor status --constraint 'Memory > 4000'
+      glasnost condor status --type any --projection MyType,Name,MyAddress
+      glasnost condor status -pool cm.example.org --json
+
+    The collector is reached like any daemon: through its shared port or a broker, by all of its
+    addresses.
+    """
+    names = [word for word in (projection or "").replace(",", " ").split() if word]
+    if not names and not json:
+        names = [*_COLUMNS.get(table_of(called), _COLUMNS[""])]
+    try:
+        question = about(called, constraint, names, limit or 0)
+    except ValueError as error:
+        raise click.UsageError(f"--constraint: {error}") from None
+    found = common.run_async(_asked(collector, question))
+    if json:
+        say_json([_as_dict(ad) for ad in found])
+        return
+    if found:
+        say(table(names, [[_shown(ad, name) for name in names] for ad in _sorted(found)]))
+    note(f"{len(found)} ad{'' if len(found) == 1 else 's'} of {table_of(called)}")
+
+
+@click.command()
+@click.argument("name")
+@in_pool
+@click.option(
+    "--type",
+    "called",
+    default="any",
+    show_default=True,
+    metavar="TYPE",
+    help="What it is: startd, schedd, master, collector, negotiator, or any of them.",
+)
+@common.as_json
+def locate(name: str, collector: str | None, called: str, json: bool) -> None:
+    """Show the addresses of the daemons called NAME, or on the machine NAME.
+
+    Each is what `glasnost condor ping` and `explain` take, and what HTCondor's tools take.
+    """
+
+    async def ask() -> dict[str, dict[str, str]]:
+        async with opened(collector) as pool:
+            return await addresses(pool, name, called)
+
+    found = common.run_async(ask())
+    if json:
+        say_json([{"address": address, **words} for address, words in found.items()])
+        return
+    for address in found:
+        say(address)
+
+
+async def _asked(collector: str | None, question: Question) -> list[Ad]:
+    async with opened(collector) as pool, contextlib.aclosing(pool.query(question)) as batches:
+        return [ad async for batch in batches for ad in batch]
+
+
+def _sorted(ads: Sequence[Ad]) -> list[Ad]:
+    return sorted(ads, key=lambda ad: (_shown(ad, "MyType"), _shown(ad, "Name")))
+
+
+def _shown(ad: Ad, name: str) -> str:
+    """A value for a table: texts as they are, all else as ClassAds write it."""
+    if name not in ad:
+        return "-"
+    value = ad[name]
+    return value if isinstance(value, str) else ad.text(name)
+
+
+def _as_dict(ad: Ad) -> dict[str, Any]:
+    """An ad in JSON: what is no literal is the text of its expression, and marked as one."""
+    return {
+        name: {"expression": str(value)}
+        if isinstance(value, Expression)
+        else value
+        if value is None or isinstance(value, str | int | float | bool)
+        else ad.text(name)
+        for name, value in ad.items()
+    }
