@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.fuzz import (
     ads,
     cedar,
+    condor_ccb,
     condor_config,
     condor_port,
     condor_security,
@@ -29,4 +30,5 @@ PARSERS: list[Parser] = [
     *condor_security.PARSERS,
     *condor_port.PARSERS,
     *condor_config.PARSERS,
+    *condor_ccb.PARSERS,
 ]
