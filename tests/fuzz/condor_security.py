@@ -9,6 +9,7 @@ import socket
 
 from hypothesis import strategies as st
 
+from glasnost.condor.cedar.datagrams import decode_datagram
 from glasnost.condor.cedar.values import Reader, Writer
 from glasnost.condor.client import start_command
 from glasnost.condor.security.ad_messages import read_ad
@@ -19,10 +20,12 @@ from glasnost.condor.security.methods.rounds import let_in, log_in
 from glasnost.condor.security.sessions import Session
 from glasnost.condor.security.tokens import read_signed, read_token
 from glasnost.condor.server.command import serve
+from glasnost.condor.server.datagrams import open_datagram
 from glasnost.condor.stream import CedarStream
-from glasnost.errors import GlasnostError, ProtocolError, TrustError
+from glasnost.errors import GlasnostError, ProtocolError, Refused, TrustError
 from tests.condor.cedar.vectors import FOLDER
 from tests.condor.rig import ADDRESS, NOW, Rig, token
+from tests.condor.server.test_datagrams import GOOD, KEY
 from tests.fuzz.parser import Parser, mutated, text_of, texts
 
 _SECURITY = "glasnost.condor.security"
@@ -152,6 +155,18 @@ def check_method(data: bytes) -> bool:
     return asyncio.run(meet(data[0] >= 128))
 
 
+def check_datagram(data: bytes) -> bool:
+    """A datagram with any content: a command that its sender may have, or it is dropped."""
+    rig = Rig(allow=lambda level, who, where: True)
+    rig.server_sessions.add(Session("s:1", KEY, duration=60), NOW)
+    try:
+        call = open_datagram(decode_datagram(data), rig.answering(), "192.0.2.1:5")
+    except (ProtocolError, Refused) as error:
+        assert str(error)
+        return False
+    return call.message.left >= 0
+
+
 def _dialogues() -> list[bytes]:
     """What each side has said in the recorded logins, behind the round that has chosen it."""
     found = []
@@ -212,6 +227,13 @@ PARSERS = [
         check_client,
         st.binary(max_size=60) | mutated(BY_SERVERS),
         seeds=lambda: [one for one in BY_SERVERS if one],
+    ),
+    Parser(
+        "commands of HTCondor by datagram",
+        (),
+        check_datagram,
+        st.binary(max_size=60) | mutated([case[1] for case in GOOD]),
+        seeds=lambda: [case[1] for case in GOOD],
     ),
     Parser(
         "logins at HTCondor",
