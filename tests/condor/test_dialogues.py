@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from glasnost.condor.cedar.ciphers import AES, BLOWFISH, TRIPLE_DES
+from glasnost.condor.classad import Ad
 from glasnost.condor.client import SessionGone, ask_permission, start_anew
 from glasnost.condor.commands import Command, Level
+from glasnost.condor.security.ad_messages import receive_ad, send_ad
 from glasnost.condor.security.methods.base import Login
 from glasnost.condor.security.methods.kinds import Method
 from glasnost.condor.security.negotiation import NOBODY, Policy
@@ -268,6 +270,74 @@ def test_who_has_logged_in_does_not_come_back_by_a_name_alone(loop: str) -> None
         again = await rig.query()
         assert again.session is not None
         assert again.session.name != call.session.name
+
+    run(loop, scenario())
+
+
+async def say(stream: CedarStream, *lines: str) -> None:
+    """A client's first ad, as given."""
+    await send_ad(stream, Ad.from_lines([line.encode() for line in lines]), 60010)
+
+
+FAMILY = ("Command = 48", 'UseSession = "YES"', 'Sid = "family:0123456789abcdef"')
+
+
+def test_a_session_of_a_family(loop: str) -> None:
+    async def scenario() -> None:
+        async with Rig().connection() as stream:
+            await say(stream, *FAMILY, "ResumeResponse = true")
+            assert (await receive_ad(stream))["ReturnCode"] == "SID_NOT_FOUND"
+            assert await stream.receive_or_end() is None
+
+    run(loop, scenario())
+
+
+def test_a_resumption_without_an_answer(loop: str) -> None:
+    """As peers before 9.9 have it: the key is on behind the client's ad."""
+
+    async def scenario() -> None:
+        rig = Rig()
+        first = await rig.query()
+        assert first.session is not None
+        assert first.session.key is not None
+        async with rig.connection() as stream:
+            sid = f'Sid = "{first.session.name}"'
+            await say(stream, "Command = 48", 'UseSession = "YES"', sid)
+            stream.secure(first.session.key)
+            await ask(replace(first, stream=stream))
+        async with rig.connection() as stream:
+            await say(stream, *FAMILY)
+            assert await stream.receive_or_end() is None
+
+    run(loop, scenario())
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Command = 48", 'Enact = "NO"', 'Cookie = "mine"'),
+        ("Command = 48", 'NewSession = "YES"'),
+        ("Command = 4711", 'Enact = "NO"'),
+        ("Command = A + 1", 'Enact = "NO"'),
+        ("Command = 60040", 'Enact = "NO"'),
+    ],
+    ids=["a cookie", "no Enact", "unknown", "an expression", "a query about nothing"],
+)
+def test_closed_without_a_word(loop: str, lines: tuple[str, ...]) -> None:
+    async def scenario() -> None:
+        async with Rig().connection() as stream:
+            await say(stream, *lines)
+            assert await stream.receive_or_end() is None
+
+    run(loop, scenario())
+
+
+def test_who_says_nothing_is_not_waited_for(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glasnost.condor.server.command.HANDSHAKE_TIME", 0.05)
+
+    async def scenario() -> None:
+        async with Rig().connection() as stream:
+            assert await stream.receive_or_end() is None
 
     run(loop, scenario())
 
