@@ -195,9 +195,9 @@ def test_a_submitters_own_ad_comes_from_who_it_is_about() -> None:
 def test_what_is_no_expression_would_spoil_every_answer(text: str, is_expression: object) -> None:
     """HTCondor's own clients give up an answer for one such line (found by trying)."""
     collector = Collector(is_expression=parses) if is_expression else Collector()
-    with pytest.raises(Refused, match="which is no expression"):
+    with pytest.raises(Refused, match="says of 'A' is no expression"):
         collector.update(SCHEDD, schedd("a", A=Expression(text)), 0)
-    with pytest.raises(Refused, match="which is no expression"):
+    with pytest.raises(Refused, match="says of 'A' is no expression"):
         collector.update(SLOT, slot("a"), 0, private=Ad({"A": Expression(text)}))
     assert collector.counts() == {}
 

@@ -23,26 +23,35 @@ _WORD: Final = re.compile(
     """,
     re.VERBOSE,
 )
-#: Words of the language, and what stands before a name's dot.
-_LANGUAGE: Final = frozenset(
-    {"true", "false", "undefined", "error", "is", "isnt", "my", "target", "parent"}
-)
+#: Words of the language, which no attribute can be called. (MY, TARGET and PARENT can be.)
+_LANGUAGE: Final = frozenset({"true", "false", "undefined", "error", "is", "isnt"})
+#: Characters of the expressions that are remembered: longer ones would fill the memory.
+_REMEMBERED: Final = 1024
+
+#: What makes an expression of a text.
 _EVAL: Final = re.compile(r"\beval\s*\(", re.IGNORECASE)
 
 
-@lru_cache(maxsize=4096)
 def references(text: str) -> tuple[bytes, ...]:
     """The names in an expression's text, in lower case and in order, each once.
 
     >>> references('Bb * 2 > MY.Cc && f(Name) == "Dd"')
-    (b'bb', b'cc', b'name')
+    (b'bb', b'my', b'cc', b'name')
     """
+    return _remembered(text) if len(text) <= _REMEMBERED else _references(text)
+
+
+def _references(text: str) -> tuple[bytes, ...]:
     names: dict[bytes, None] = {}
     for word in _WORD.finditer(text):
         name = word["quoted"] or word["name"]
         if name and not word["call"] and name.lower() not in _LANGUAGE:
             names[as_bytes(name).lower()] = None
     return tuple(names)
+
+
+#: Daemons say the same things all day.
+_remembered = lru_cache(maxsize=4096)(_references)
 
 
 def is_dynamic(text: str) -> bool:

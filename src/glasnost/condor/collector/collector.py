@@ -115,7 +115,9 @@ class Collector:
         """One line that HTCondor's readers cannot read would spoil every answer it is in."""
         for text in expressions(ad.lines()):
             if not self._is_expression(text):
-                raise Refused("expression", f"an ad says {text[:60]!r}, which is no expression")
+                # Not the text: it may be a secret that somebody forgot to put in quotes.
+                name = next(name for name in ad if ad.text(name) == text)
+                raise Refused("expression", f"what an ad says of {name[:60]!r} is no expression")
 
     def _merge(self, table: Table, key: Key, old: Kept, ad: Ad) -> bool:
         """Change attributes of an ad that is there; its time does not begin anew."""
