@@ -23,21 +23,24 @@ BLANKS: Final = b" \t\r\n"
 class Shape:
     """Names, and which line has which; of two lines with one name the later."""
 
-    __slots__ = ("__weakref__", "index", "key", "private", "private_v2", "size")
+    __slots__ = ("__weakref__", "heads", "index", "key", "private", "private_v2", "size")
 
     def __init__(self, key: bytes) -> None:
-        names = [head.strip(BLANKS).lower() for head in key.split(b"=")[:-1]]
+        heads = key.split(b"=")[:-1]
+        names = [head.strip(BLANKS).lower() for head in heads]
         if not GOOD_NAMES.fullmatch(b"".join([name + b"\0" for name in names])):
             wrong = next(name for name in names if not GOOD_NAME.fullmatch(name))
             raise ProtocolError(f"{as_text(wrong[:20])!r} is no attribute's name")
         self.key = key
+        #: What each line begins with.
+        self.heads = [head + b"=" for head in heads]
         #: The line of each name, which is in lower case.
         self.index = {name: at for at, name in enumerate(names)}
         #: Lines that are secrets, and those of them that peers before 9.9.0 do not know.
         self.private = self._lines_that(is_private)
         self.private_v2 = self._lines_that(is_private_v2)
         #: Bytes of memory, about: each name with its number and its place in the dictionary.
-        self.size = len(key) + 160 * len(names) + 500
+        self.size = len(key) + 240 * len(names) + 500
 
     def _lines_that(self, are: Callable[[str], bool]) -> frozenset[int]:
         return frozenset(at for name, at in self.index.items() if are(as_text(name)))
@@ -45,6 +48,8 @@ class Shape:
 
 #: Those that some ad has.
 _SHAPES: WeakValueDictionary[bytes, Shape] = WeakValueDictionary()
+#: The last one of so many lines: likely the next one's, and that is soon seen.
+_LATEST: WeakValueDictionary[int, Shape] = WeakValueDictionary()
 
 
 def shape_of(lines: Sequence[bytes]) -> Shape:
@@ -56,12 +61,16 @@ def shape_of(lines: Sequence[bytes]) -> Shape:
         raise ProtocolError(f"an ad of more than {MAX_AD} bytes")
     if b"\0" in whole:  # it would end the line elsewhere
         raise ProtocolError("a line of an ad has a zero byte in it")
+    latest = _LATEST.get(len(lines))
+    if latest is not None and all(map(bytes.startswith, lines, latest.heads)):
+        return latest
     heads = [line.partition(b"=")[0] for line in lines]
     if any(map(operator.eq, heads, lines)):
         # Not the line itself: it may be a secret.
         number = next(number for number, line in enumerate(lines, 1) if b"=" not in line)
         raise ProtocolError(f"line {number} of an ad has no '='")
-    return _shape(b"=".join([*heads, b""]))
+    shape = _LATEST[len(lines)] = _shape(b"=".join([*heads, b""]))
+    return shape
 
 
 def joined(first: Shape, second: Shape) -> Shape:
