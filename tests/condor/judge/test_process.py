@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from glasnost.condor.collector import Work
+from glasnost.condor.classad import Ad
+from glasnost.condor.collector import Collector, Work
 from glasnost.condor.judge import Judge, evaluate
 from glasnost.condor.judge import process as judge_process
 from glasnost.errors import Refused
@@ -47,6 +48,23 @@ def test_what_is_no_expression_is_refused_and_the_next_is_not() -> None:
             with pytest.raises(Refused, match="no expression"):
                 await judge.verdicts([Work("((", [b""])])
             assert await judge.verdicts([GOOD]) == [[False, True, False, False]]
+        finally:
+            await judge.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_bytes_that_are_no_text_cost_nothing() -> None:
+    collector = Collector()
+    lines = [b'Name = "a"', b'MyAddress = "<h:1>"', b'X = "\xff"']
+    collector.update(1, Ad.from_lines(lines), 0)
+    asked = Ad.from_lines([b'Requirements = X == "\xff" || X =!= "\xfe\n" || true'])
+
+    async def scenario() -> None:
+        judge = Judge()
+        try:
+            answer = collector.query(6, asked)
+            assert await judge.verdicts(answer.work) == [[True]]
         finally:
             await judge.aclose()
 

@@ -40,7 +40,7 @@ def divide(expression: str, ads: Iterable[Kept]) -> tuple[Work, list[int]]:
 
     Secrets are left out: who may not see one could find it out by asking.
     """
-    work = Work(expression)
+    work = Work(expression.encode("utf-8", "replace").decode())  # the language's texts are UTF-8
     numbers: dict[bytes, int] = {}
     of_ads: list[int] = []
     names = references(expression)

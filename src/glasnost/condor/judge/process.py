@@ -12,7 +12,7 @@ import msgspec
 
 from glasnost.condor.collector.work import Work
 from glasnost.condor.judge.language import NOT_HERE, is_here
-from glasnost.condor.judge.worker import LENGTH, Verdict
+from glasnost.condor.judge.messages import LENGTH, Verdict, written
 from glasnost.errors import Refused
 
 #: How long one query's work may take. A question about ten attributes of 100,000 ads, none like
@@ -70,9 +70,7 @@ class Judge:
             )
         assert process.stdin is not None
         assert process.stdout is not None
-        data = msgspec.msgpack.encode(work)
-        process.stdin.write(LENGTH.pack(len(data)))
-        process.stdin.write(data)
+        process.stdin.write(written(work))
         await process.stdin.drain()
         (size,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
         return msgspec.msgpack.decode(await process.stdout.readexactly(size), type=Verdict)

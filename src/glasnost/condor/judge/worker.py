@@ -4,31 +4,21 @@ Expressions are strangers', and so are the ads that they speak of. One that doub
 times, or has a pattern that never ends, or finds a bug of the library's, costs this process and no
 other. HTCondor's collector, too, answers in processes that it forks.
 
-Standard input and output carry MessagePack with its length before it: an expression and its rows,
-then for each row whether it holds, or the sentence of a refusal.
+Standard input and output carry what `messages` has.
 """
 
 from __future__ import annotations
 
 import resource
-import struct
 import sys
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import msgspec
 
 from glasnost.condor.collector.work import Work
 from glasnost.condor.judge.language import evaluate
+from glasnost.condor.judge.messages import LENGTH, Verdict, written
 from glasnost.errors import Refused
-
-LENGTH: Final = struct.Struct(">I")
-
-
-class Verdict(msgspec.Struct):
-    """What comes of some work: for each row whether the expression holds, or why not even that."""
-
-    holds: list[bool] = []
-    refused: str = ""
 
 
 def main() -> None:
@@ -40,8 +30,7 @@ def main() -> None:
             verdict = Verdict(evaluate(work.expression, work.rows))
         except Refused as refused:
             verdict = Verdict(refused=refused.why)
-        data = msgspec.msgpack.encode(verdict)
-        told.write(LENGTH.pack(len(data)) + data)
+        told.write(written(verdict))
         told.flush()
 
 
