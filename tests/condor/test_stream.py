@@ -200,13 +200,16 @@ def test_messages_of_several_tasks_stay_whole(loop: str) -> None:
     run(loop, scenario())
 
 
-def test_a_peer_that_always_has_something_to_say_keeps_nobody_waiting(loop: str) -> None:
+@pytest.mark.parametrize("read_ahead", [False, True], ids=["exactly", "ahead"])
+def test_a_peer_that_always_has_something_to_say_keeps_nobody_waiting(
+    loop: str, read_ahead: bool
+) -> None:
     """The other tasks have their turns while it speaks; it is a thread, so as not to be one."""
     messages = 300
     packet = HEADER.pack(1, 60_000) + bytes(60_000)
 
     async def scenario() -> None:
-        with streams(read_ahead=True) as (ours, theirs):
+        with streams(read_ahead=read_ahead) as (ours, theirs):
             heard = 0
 
             async def listen() -> None:

@@ -41,6 +41,7 @@ from glasnost.condor.security.sessions import ClientSessions, Identity, Session
 from glasnost.condor.security.words import Word
 from glasnost.condor.stream import CedarStream
 from glasnost.errors import Refused
+from glasnost.net.sockets import address_text
 
 #: HTCondor's own: the bytes of a resumption's nonce.
 NONCE_SIZE: Final = 33
@@ -96,7 +97,8 @@ async def start_command(
     """Start a command at the daemon of this address, by what the settings want.
 
     ``address`` is the daemon's Sinful as it was advertised: the name that sessions go by. Raises
-    `SessionGone` when it does not know our session, `Refused` with the reason otherwise.
+    `SessionGone` when it does not know our session, `Refused` with the reason otherwise. ``peer``
+    is for what the socket does not say: a shared port's id, a name for certificates.
     """
     policy = settings.policy
     if policy.negotiation in (Word.NEVER, Word.OPTIONAL):
@@ -106,7 +108,8 @@ async def start_command(
     known = sessions.find(address, auth_command or command, now, settings.tag)
     if known is not None and _is_enough(known, policy):
         return await _resume(stream, command, settings, sessions, address, known)
-    session = await _negotiate(stream, command, settings, address, peer or Peer(), auth_command)
+    peer = peer or Peer(address_text(stream.sock.getpeername()))
+    session = await _negotiate(stream, command, settings, address, peer, auth_command)
     if session.name and session.commands:
         sessions.add(address, session, now, settings.tag)
     return Call(stream, None, session)

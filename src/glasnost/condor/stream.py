@@ -35,6 +35,8 @@ from glasnost.errors import PathCut, ProtocolError
 MAX_MESSAGE: Final = 16 << 20
 #: How much is read at a time: what reads ahead finds some forty updates of a collector in it.
 _CHUNK: Final = 256 << 10
+#: After so many pieces that were read exactly, others have their turn: a packet is two.
+_PIECES: Final = 32
 #: How much is sealed before it is sent; so a reply of any length is held once.
 _BATCH: Final = 1 << 20
 
@@ -56,6 +58,7 @@ class CedarStream:
         self._transcript = Transcript()
         self._protection: Protection = Clear(self._transcript)
         self._packets = Packets()
+        self._pieces = 0
         self._sending = asyncio.Lock()
         self._cut_off = False
         self._detached = False
@@ -179,7 +182,8 @@ class CedarStream:
                     raise PathCut("the peer closed the connection within a packet")
                 return None
             self._packets.feed(data)
-            if self.read_ahead:
+            self._pieces += 1
+            if self.read_ahead or self._pieces % _PIECES == 0:
                 # The loop's own call does not wait when there is something to read, and a peer
                 # that always has something would keep all others waiting.
                 await asyncio.sleep(0)

@@ -57,6 +57,8 @@ def _seen(peer: Peer) -> str:
 def _why_not(path: str, login: Login, peer: Peer) -> str:
     """What is wrong with a path that a server has named: it may be anywhere, and we shall write."""
     directory, name = os.path.split(path)
+    if not peer.endpoint:
+        return "the connection has no endpoint to bind a directory to"
     if not name.startswith("FS_"):
         return "the server names no directory"
     if os.path.normpath(directory) != os.path.normpath(login.fs_directory):
