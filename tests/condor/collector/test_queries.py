@@ -152,6 +152,10 @@ def test_private_ads_are_a_table_of_their_own(pool: Collector, command: int, tar
         pool.query(command, asked)
     answer = pool.query(command, query("true", TargetType=target), trusted=True)
     assert len(ads_in(answer, MODERN)) == 2
+    by_claim = query('ClaimId == "claim of slot1@h"', TargetType=target)
+    answer = pool.query(command, by_claim, trusted=True)
+    (ad,) = ads_in(answer, MODERN, lambda work: evaluate(work.expression, work.rows))
+    assert ad["Name"] == "slot1@h"
 
 
 REFUSED = [

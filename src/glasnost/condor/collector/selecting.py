@@ -57,7 +57,8 @@ def _selection(question: Question, ads: list[Kept], private: bool = False) -> Se
         ads = [kept.private for kept in ads if kept.private is not None]
     if not question.requirement.to_evaluate:
         return Selection(question, ads)
-    return Selection(question, ads, *divide(question.requirement.text, ads))
+    secrets = question.secrets or question.private
+    return Selection(question, ads, *divide(question.requirement.text, ads, secrets=secrets))
 
 
 def _known(tables: Tables, kind: kinds.Kind) -> Table:

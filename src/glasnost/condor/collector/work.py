@@ -35,10 +35,12 @@ class Work:
     rows: list[bytes] = field(default_factory=list)
 
 
-def divide(expression: str, ads: Iterable[Kept]) -> tuple[Work, list[int]]:
+def divide(
+    expression: str, ads: Iterable[Kept], *, secrets: bool = False
+) -> tuple[Work, list[int]]:
     """The work, and which row stands for which ad.
 
-    Secrets are left out: who may not see one could find it out by asking.
+    Without ``secrets`` these are left out: who may not see one could find it out by asking.
     """
     work = Work(expression.encode("utf-8", "replace").decode())  # the language's texts are UTF-8
     numbers: dict[bytes, int] = {}
@@ -47,8 +49,9 @@ def divide(expression: str, ads: Iterable[Kept]) -> tuple[Work, list[int]]:
     everything, chance = is_dynamic(expression), _CHANCE.search(expression) is not None
     size = 0
     for kept in ads:
-        lines, dynamic = spoken_of(kept, names, kept.shape.private)
-        row = b"\0".join(_all(kept) if everything or dynamic else lines)
+        hidden = frozenset() if secrets else kept.shape.private
+        lines, dynamic = spoken_of(kept, names, hidden)
+        row = b"\0".join(_all(kept, hidden) if everything or dynamic else lines)
         number = len(work.rows) if chance else numbers.setdefault(row, len(work.rows))
         if number == len(work.rows):
             work.rows.append(row)
@@ -94,5 +97,5 @@ def _expression(kept: Kept, at: int) -> str | None:
     return text if isinstance(read_value(text), Expression) else None
 
 
-def _all(kept: Kept) -> list[bytes]:
-    return [kept.lines[at] for at in kept.shape.index.values() if at not in kept.shape.private]
+def _all(kept: Kept, hidden: Set[int]) -> list[bytes]:
+    return [kept.lines[at] for at in kept.shape.index.values() if at not in hidden]
