@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 
 from glasnost.errors import GlasnostError, PathCut, ProtocolError, Refused
@@ -94,6 +95,27 @@ def test_a_cut_is_no_end(play: Play) -> None:
         await until(lambda: server.lost and client.lost)
         assert not server.ended
         assert isinstance(server.lost[0], PathCut)
+
+    play(scenario)
+
+
+def test_a_client_of_others_that_closes_need_not_wait(play: Play) -> None:
+    """It sends its Close and waits until the server has ended the connection below."""
+
+    async def scenario() -> None:
+        ours, theirs = socket.socketpair()
+        for sock in (ours, theirs):
+            sock.setblocking(False)
+        asked = f"ws://gate.example.org{PATH}"
+        client = connect(asked, sock=ours, close_timeout=None, proxy=None)
+        served, client_side = await asyncio.gather(accept_ws(theirs, PATH), client)
+        app = App(served)
+        await client_side.send(b"the last words")
+        async with asyncio.timeout(20):  # without an answer it would be for ever
+            await client_side.close()
+        await until(lambda: bool(app.lost))
+        assert app.data == b"the last words"
+        assert isinstance(app.lost[0], PathCut)  # nobody has said that this direction was over
 
     play(scenario)
 

@@ -153,6 +153,8 @@ class WsTransport(Layer):
             assert self._app is not None
             if not self._app.eof_received():
                 self.close()
+        if self._talk.eof_sent and not self._held and self._takes():
+            self.close()  # the client has closed it all, and waits for the end of the connection
 
     def _takes(self) -> bool:
         return self._app is not None and not self._paused and not self._closing
