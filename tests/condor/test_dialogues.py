@@ -9,7 +9,7 @@ import pytest
 
 from glasnost.condor.cedar.ciphers import AES, BLOWFISH, TRIPLE_DES
 from glasnost.condor.classad import Ad
-from glasnost.condor.client import SessionGone, ask_permission, start_anew
+from glasnost.condor.client import SessionGone, ask_permission, start_anew, start_command
 from glasnost.condor.commands import Command, Level
 from glasnost.condor.security.ad_messages import receive_ad, send_ad
 from glasnost.condor.security.methods.base import Login
@@ -19,7 +19,7 @@ from glasnost.condor.security.words import Word
 from glasnost.condor.stream import CedarStream
 from glasnost.errors import PathCut, Refused
 from tests.condor.rig import ADDRESS, DOMAIN, ME, NOW, Rig, ask, methods, token
-from tests.net.pairs import LOOPS, run
+from tests.net.pairs import LOOPS, cut, run, tcp_pair
 
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
 
@@ -97,6 +97,35 @@ def test_the_next_method_when_one_fails(loop: str) -> None:
         call = await rig.query()
         assert call.session is not None
         assert call.session.identity.method == "FS"
+
+    run(loop, scenario())
+
+
+def test_who_cannot_log_in_where_nobody_requires_it_goes_on_as_nobody(loop: str) -> None:
+    async def scenario() -> None:
+        wrong = replace(token("eve"), key_name="OTHER", signed=token("eve").signed + "x")
+        policy = methods(Method.TOKEN, word=Word.PREFERRED)
+        rig = Rig(client=policy, server=policy, login=Login(tokens=(wrong,)))
+        call = await rig.query()
+        assert call.session is not None
+        assert call.session.key is not None
+        assert not call.session.identity.authenticated
+        assert rig.heard[0][1:] == (NOBODY, [b'MyType = "Query"'], True)
+
+    run(loop, scenario())
+
+
+def test_a_server_that_is_gone_already(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        ours, theirs = tcp_pair()
+        with ours:
+            cut(theirs)
+            for _ in range(2):  # the first may still have found it
+                with pytest.raises(PathCut):
+                    await start_command(
+                        CedarStream(ours), 48, rig.settings(), rig.sessions, ADDRESS, NOW
+                    )
 
     run(loop, scenario())
 

@@ -40,7 +40,7 @@ from glasnost.condor.security.negotiation import (
 from glasnost.condor.security.sessions import ClientSessions, Identity, Session
 from glasnost.condor.security.words import Word
 from glasnost.condor.stream import CedarStream
-from glasnost.errors import Refused
+from glasnost.errors import PathCut, Refused
 from glasnost.net.sockets import address_text
 
 #: HTCondor's own: the bytes of a resumption's nonce.
@@ -108,7 +108,7 @@ async def start_command(
     known = sessions.find(address, auth_command or command, now, settings.tag)
     if known is not None and _is_enough(known, policy):
         return await _resume(stream, command, settings, sessions, address, known)
-    peer = peer or Peer(address_text(stream.sock.getpeername()))
+    peer = peer or _peer(stream)
     session = await _negotiate(stream, command, settings, address, peer, auth_command)
     if session.name and session.commands:
         sessions.add(address, session, now, settings.tag)
@@ -148,6 +148,14 @@ async def ask_permission(
         raise Refused("security", "permission is asked about in a negotiation, which is off")
     answer = await receive_ad(stream)
     return answer.get("AuthorizationSucceeded") is True, call.session
+
+
+def _peer(stream: CedarStream) -> Peer:
+    """What the socket says of its other end."""
+    try:
+        return Peer(address_text(stream.sock.getpeername()))
+    except OSError as error:
+        raise PathCut(f"the peer is gone: {error}") from error
 
 
 def _is_enough(session: Session, policy: Policy) -> bool:
