@@ -132,6 +132,17 @@ def test_what_cannot_be_done_is_one_sentence(shell: Shell) -> None:
     shell.run("condor", "status", CONDOR_CONFIG="/nowhere/condor_config").failed(1, "CONDOR_CONFIG")
 
 
+def test_a_token_that_is_of_no_use_is_told_of(shell: Shell, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.d"
+    tokens.mkdir()
+    (tokens / "mine").write_text("abc")
+    (tokens / "mine").chmod(0o644)
+    done = shell.run("condor", "status", _CONDOR_SEC_TOKEN_DIRECTORY=str(tokens))
+    first, second = done.err.splitlines()
+    assert done.status == 0 and second == "glasnost: 2 ads of Machine"
+    assert re.fullmatch(r"glasnost: tokens: \S+/mine: others may read it .*", first)
+
+
 def test_what_is_typed_wrongly_is_status_2(shell: Shell) -> None:
     for words in (
         ["status", "--constraint", "Memory >"],

@@ -26,7 +26,14 @@ from glasnost.condor.security.tokens import make_token, signing_key
 from glasnost.condor.security.words import Word
 from glasnost.condor.server.call import Call, Then
 from glasnost.condor.stages import KINDS as HTCONDOR
-from glasnost.errors import ConnectFailed, GlasnostError, PathCut, ProtocolError, Unavailable
+from glasnost.errors import (
+    ConnectFailed,
+    GlasnostError,
+    PathCut,
+    ProtocolError,
+    Refused,
+    Unavailable,
+)
 from glasnost.roles.experience import Experience
 from glasnost.roles.standing import alone
 from glasnost.settings import Settings
@@ -324,6 +331,17 @@ def test_who_is_not_let_in_is_told_so(who: Callable[[], Caller], why: str) -> No
         async with daemon(policy=TOKENS, keeper=keeper()) as one:
             with pool_of(who=who()) as pool, pytest.raises(ConnectFailed, match=why):
                 await pool.ping(one.address)
+
+    play(scenario)
+
+
+def test_who_may_not_have_a_command_has_reached_the_daemon() -> None:
+    """And is told that, not that no route leads there."""
+
+    async def scenario() -> None:
+        async with daemon(answering(ADS), allow=lambda level, who, where: False) as one:
+            with pool_of(one.address) as pool, pytest.raises(Refused, match="QUERY_STARTD_ADS"):
+                await pool.ads(about())
 
     play(scenario)
 

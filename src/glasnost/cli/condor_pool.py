@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import click
 
@@ -37,7 +38,22 @@ async def opened(
     async with standing() as here:
         with Reaching(here, config) as reaching:
             collectors = [collector] if collector else []
-            yield Pool(Caller.of(config), reaching, collectors, timeout)
+            with _warnings_as_notes():
+                caller = Caller.of(config)
+            yield Pool(caller, reaching, collectors, timeout)
+
+
+@contextlib.contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """What is wrong with tokens is logged; here, a person reads it."""
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: note(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("glasnost.condor")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 async def address_of(pool: Pool, daemon: str) -> str:

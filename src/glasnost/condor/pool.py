@@ -27,7 +27,7 @@ from glasnost.condor.security.ad_messages import receive_ad
 from glasnost.condor.stream import CedarStream
 from glasnost.core.address import Address
 from glasnost.core.routes import Plan, Target
-from glasnost.errors import ConnectFailed, GlasnostError, ProtocolError, Unavailable
+from glasnost.errors import ConnectFailed, GlasnostError, ProtocolError, Refused, Unavailable
 from glasnost.net.sockets import closed_on_error
 from glasnost.roles.dialler import CONNECT_TIMEOUT, Connected, connect
 from glasnost.roles.standing import Standing
@@ -85,11 +85,15 @@ class Pool:
     ) -> Connected[Call]:
         """Reach a daemon and begin a command there; what it is about is the caller's to say, on
         the stream that is the caller's to close. Raises `ConnectFailed`, `SinfulError`,
-        `Unavailable`."""
+        `Unavailable`; `Refused` where it was reached, and does not let us have the command."""
         try:
             return await self._start(address, command, auth_command)
         except ConnectFailed as failed:
-            if not _forgotten(failed):
+            causes = _causes(failed)
+            for one in causes:
+                if isinstance(one, Refused) and one.code == "denied":
+                    raise one from failed
+            if not any(isinstance(one, SessionGone) for one in causes):
                 raise
         return await self._start(address, command, auth_command)  # with a session that is new
 
@@ -225,11 +229,11 @@ def close(call: Call) -> None:
     call.stream.close()
 
 
-def _forgotten(failed: ConnectFailed) -> bool:
-    """Whether a daemon, or a broker before it, did not know our session any more."""
-    causes = failed.__cause__
-    found = causes.exceptions if isinstance(causes, ExceptionGroup) else ()
-    return any(isinstance(one.__cause__, SessionGone) for one in found)
+def _causes(failed: ConnectFailed) -> list[BaseException | None]:
+    """What the attempts failed with, below the names of their stages."""
+    group = failed.__cause__
+    found = group.exceptions if isinstance(group, ExceptionGroup) else ()
+    return [one.__cause__ for one in found]
 
 
 def with_port(text: str, port: int) -> Sinful:
