@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import (
     addresses,
     condor_ads,
+    condor_client,
     condor_port,
     dialback,
     idle,
@@ -51,6 +52,7 @@ BENCHMARKS = {
         stage_ssh,
         condor_ads,
         condor_port,
+        condor_client,
     )
 }
 OUT = Path("build/bench.json")

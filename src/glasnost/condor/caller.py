@@ -112,14 +112,18 @@ def _of_this_process() -> Caller:
 def peer_of(stream: CedarStream, address: str) -> Peer:
     """Where a stream goes, as methods of authentication need it."""
     host, port, *_ = stream.sock.getpeername()
-    endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    id, alias = _names(address)
+    return Peer(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", id, alias=alias)
+
+
+@functools.lru_cache(maxsize=1024)
+def _names(address: str) -> tuple[str, str]:
+    """The id at a shared port, and the host name that an address has."""
     if not address.startswith("<"):  # a route that HTCondor's addresses cannot say
-        return Peer(endpoint)
+        return "", ""
     sinful = parse(address)
-    literal = sinful.endpoint is not None or not sinful.host
-    return Peer(
-        endpoint, sinful.sock, alias=sinful.param(ALIAS) or ("" if literal else sinful.host)
-    )
+    name = "" if sinful.endpoint is not None else sinful.host
+    return sinful.sock, sinful.param(ALIAS) or name
 
 
 def policy_of(config: CondorConfig) -> Policy:
