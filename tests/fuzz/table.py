@@ -6,6 +6,7 @@ from tests.fuzz import (
     ads,
     cedar,
     condor_ccb,
+    condor_client,
     condor_config,
     condor_port,
     condor_security,
@@ -29,6 +30,7 @@ PARSERS: list[Parser] = [
     *cedar.PARSERS,
     *condor_security.PARSERS,
     *condor_port.PARSERS,
+    *condor_client.PARSERS,
     *condor_config.PARSERS,
     *condor_ccb.PARSERS,
 ]

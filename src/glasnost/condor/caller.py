@@ -111,9 +111,16 @@ def _of_this_process() -> Caller:
 
 def peer_of(stream: CedarStream, address: str) -> Peer:
     """Where a stream goes, as methods of authentication need it."""
-    host, port, *_ = stream.sock.getpeername()
     id, alias = _names(address)
-    return Peer(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", id, alias=alias)
+    return Peer(_endpoint(stream.sock.getpeername()), id, alias=alias)
+
+
+def _endpoint(name: object) -> str:
+    """``ip:port``; a unix socket has none."""
+    if not isinstance(name, tuple):
+        return ""
+    host, port, *_ = name
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @functools.lru_cache(maxsize=1024)
