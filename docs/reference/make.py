@@ -200,8 +200,9 @@ def metrics() -> str:
 
 def stages() -> str:
     rows = [
-        "| stage | role | what it opens | our settings have a say | in an exit | begins with |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| stage | role | what it opens | our settings have a say | in an exit | who copies "
+        "what passes | begins with |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, kind in sorted(OURS.items(), key=lambda one: _ROLES.index(one[1].traits.role)):
         traits = kind.traits
@@ -211,6 +212,7 @@ def stages() -> str:
             _opens(traits),
             "yes" if kind.check else "",
             "" if traits.ways else "and only there" if traits.ours else "yes",
+            KNOWN[name].copied_by,
             kind.deed,
         ]
         rows.append(f"| {' | '.join(cells)} |")
@@ -222,7 +224,9 @@ def stages() -> str:
         "connection, a *forward* stage leads\none on, a *reversing* stage asks a broker for one, "
         "a *prelude* does something before one is opened. Where our settings have a\nsay, a stage "
         "names something of theirs, and cannot be crossed where they lack it. What a stage begins "
-        "with is what\n`glasnost ping` and the story of a failed connect call it.",
+        "with is what\n`glasnost ping` and the story of a failed connect call it. Where nobody "
+        "copies what passes, the connection is the kernel's\n(unless a broker relays, which "
+        "`glasnost explain` says as it says this).",
         "\n".join(rows),
         f"Addresses may hold others: {others}. Nobody here crosses these." if others else "",
         "What the stages of an address mean: [Addresses](addresses.md). Kinds of others are "

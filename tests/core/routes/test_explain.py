@@ -2,7 +2,8 @@
 
 import json
 
-from glasnost.core.routes import plan
+from glasnost.core.address import Landing, Stage
+from glasnost.core.routes import Exit, Traits, Vantage, plan
 from tests.core.routes.worlds import KINDS, target, vantage
 
 ADDRESS = (
@@ -37,6 +38,22 @@ that is met on ip4@public"""
 
 def test_a_plan_prints_itself() -> None:
     assert str(PLAN) == EXPLAINED
+
+
+def test_who_copies_is_said() -> None:
+    """In the route and in the exit; where nobody is named, the connection is the kernel's."""
+    kinds = KINDS | {"ssh": Traits("forward", onward=frozenset({"ip4"})), "tls": Traits("forward")}
+    gate = Exit(
+        Landing.parse("ip4@public"), tuple(map(Stage.parse, ("ip4:10.0.0.1:22", "ssh:gate")))
+    )
+    answer = plan(
+        Vantage((gate,)), target("public/ip4:192.0.2.1:443/tls:db.example/service:db"), kinds=kinds
+    )
+    assert answer.why(1)[-2:] == (
+        "ssh:gate: OpenSSH's client copies what passes",
+        "tls:db.example: the process that connects copies what passes",
+    )
+    assert "copies" not in "".join(PLAN.why(1))
 
 
 def test_a_plan_without_paths_says_so() -> None:

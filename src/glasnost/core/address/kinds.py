@@ -26,13 +26,18 @@ class Field(NamedTuple):
 
 class Known(NamedTuple):
     """A stage kind: what crossing it does, its arguments (all required), the options that mean
-    something to an address (others are kept), and the protocols it opens a connection by."""
+    something to an address (others are kept), the protocols it opens a connection by, and who
+    copies what passes; none: the connection is the kernel's all the way."""
 
     does: str
     arguments: tuple[Field, ...] = ()
     options: Mapping[str, Field] = {}
     protocols: tuple[str, ...] = ()
+    copied_by: str = ""
 
+
+#: What lies inside another stream is in the memory of whoever speaks the outer one.
+_CONNECTING: Final = "the process that connects"
 
 _NAME_LETTERS: Final = "[A-Za-z0-9_.-]"
 _NAME: Final = re.compile(rf"{_NAME_LETTERS}{{1,{MAX_NAME}}}")
@@ -117,16 +122,18 @@ KNOWN: Final[Mapping[str, Known]] = {
         (Field(f"the name of a contact ({_LETTERS})", _name),),
         _REACH,
     ),
-    "tls": Known("speaks TLS to the server named", (_SERVER,)),
+    "tls": Known("speaks TLS to the server named", (_SERVER,), copied_by=_CONNECTING),
     "ws": Known(
         "speaks WebSocket to the server named",
         (_SERVER, Field("a path that begins with / (visible ASCII without #)", _request_target)),
+        copied_by=_CONNECTING,
     ),
     "socks5": Known("asks a SOCKS5 proxy to connect onward"),
     "http-connect": Known("asks an HTTP proxy to connect onward (CONNECT)"),
     "ssh": Known(
-        "logs in by SSH, as our settings say, and connects onward (OpenSSH's client copies)",
+        "logs in by SSH, as our settings say, and connects onward",
         (_setting("a login"),),
+        copied_by="OpenSSH's client",
     ),
     "knock": Known("knocks, as our settings say, before it connects", (_setting("a knock"),)),
     "setup": Known(

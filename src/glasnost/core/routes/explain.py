@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from glasnost.core.address.kinds import KNOWN
 from glasnost.core.routes.order import Standing, deciding
 from glasnost.core.routes.path import Crossing, Path, Rejected
 from glasnost.core.routes.reasons import listed, reached_on
@@ -41,7 +43,8 @@ class Plan:
         path = self.candidates[number - 1]
         leaves = f"leaves by exit {path.exit_number}: {path.exit}"
         brought = [f"brings up {one} first, unless it is up" for one in path.exit.brings_up]
-        return (self.placed(number), leaves, *brought, *map(_crossed, path.crossings))
+        crossed = map(_crossed, path.crossings)
+        return (self.placed(number), leaves, *brought, *crossed, *_copied(path))
 
     def as_dict(self) -> dict[str, Any]:
         """The plan in builtin types."""
@@ -87,6 +90,13 @@ def _crossed(crossing: Crossing) -> str:
     where = listed(reached_on(crossing.returns))
     hope = ", if it can: its reach is unknown" if crossing.unknown_reach else ""
     return f"{stage}: the target dials back to {where}{hope}"
+
+
+def _copied(path: Path) -> Iterator[str]:
+    """Where the connection is not the kernel's all the way."""
+    for stage in path.stages:
+        if stage.kind in KNOWN and (who := KNOWN[stage.kind].copied_by):
+            yield f"{stage}: {who} copies what passes"
 
 
 def _crossing_dict(crossing: Crossing) -> dict[str, Any]:
