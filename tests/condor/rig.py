@@ -59,6 +59,7 @@ class Rig:
     server_sessions: ServerSessions = field(default_factory=ServerSessions)
     peer: Peer = field(default_factory=lambda: Peer("127.0.0.1:9618", alias="localhost"))
     now: float = NOW
+    policy: Callable[[Level], Policy] | None = None
     heard: list[tuple[int, str, list[bytes], bool]] = field(default_factory=list)
 
     def settings(self) -> ClientSettings:
@@ -73,7 +74,7 @@ class Rig:
         return Server(
             commands={**nops(), **served},
             authorize=self.allow,
-            policy=lambda level: self.server,
+            policy=self.policy or (lambda level: self.server),
             me=lambda: me,
             keeper=self.keeper,
             clock=lambda: self.now,

@@ -303,6 +303,40 @@ def test_who_has_logged_in_does_not_come_back_by_a_name_alone(loop: str) -> None
     run(loop, scenario())
 
 
+def test_a_session_is_no_way_around_what_a_command_needs(loop: str) -> None:
+    """Reading wants nothing here, writing somebody who has logged in: a stranger's session, and
+    its connection, are good for reading alone, whoever may write."""
+
+    async def scenario() -> None:
+        rig = Rig(allow=lambda level, who, where: True)
+        strict = methods(Method.FS)
+        rig.policy = lambda level: Policy() if level is Level.READ else strict
+        first = await rig.query()
+        assert first.session is not None
+        assert Command.UPDATE_AD_GENERIC not in first.session.commands
+        async with rig.connection() as stream:
+            call = await rig.start(stream)
+            writer = call.writer()
+            writer.ad([b"A = 1"])
+            await stream.send(writer)
+            await stream.receive()
+            update = call.again(Command.UPDATE_AD_GENERIC)
+            update.ad([b"A = 1"])
+            await stream.send(update)
+            assert await stream.receive_or_end() is None
+        kept = replace(first.session, commands=frozenset({58}))
+        rig.sessions.add(ADDRESS, kept, NOW)
+        async with rig.connection() as stream:
+            update = (await rig.start(stream, Command.UPDATE_AD_GENERIC)).writer()
+            update.ad([b"A = 1"])
+            await stream.send(update)
+            with pytest.raises(PathCut):
+                await stream.receive()
+        assert {heard[0] for heard in rig.heard} == {Command.QUERY_ANY_ADS}
+
+    run(loop, scenario())
+
+
 async def say(stream: CedarStream, *lines: str) -> None:
     """A client's first ad, as given."""
     await send_ad(stream, Ad.from_lines([line.encode() for line in lines]), 60010)

@@ -106,7 +106,7 @@ async def start_command(
             raise Refused("security", "our settings want security, and no negotiation of it")
         return Call(stream, command, None)
     known = sessions.find(address, auth_command or command, now, settings.tag)
-    if known is not None and _is_enough(known, policy):
+    if known is not None and known.is_enough(policy):
         return await _resume(stream, command, settings, sessions, address, known)
     peer = peer or _peer(stream)
     session = await _negotiate(stream, command, settings, address, peer, auth_command)
@@ -156,14 +156,6 @@ def _peer(stream: CedarStream) -> Peer:
         return Peer(address_text(stream.sock.getpeername()))
     except OSError as error:
         raise PathCut(f"the peer is gone: {error}") from error
-
-
-def _is_enough(session: Session, policy: Policy) -> bool:
-    """Whether a session is what a policy requires."""
-    if policy.authentication is Word.REQUIRED and not session.identity.authenticated:
-        return False
-    wants_key = Word.REQUIRED in (policy.encryption, policy.integrity)
-    return session.key is not None or not wants_key
 
 
 # --- a session again -----------------------------------------------------------------------------
@@ -216,8 +208,9 @@ async def _negotiate(
         stream.secure(key, decision.encryption, decision.integrity)
     elif decision.encryption or decision.integrity:
         raise Refused("security", "the daemon wants encryption, and has agreed on no key with us")
-    session = Session("", key, decision.encryption, decision.integrity)
-    if not _is_enough(replace(session, identity=_identity(method, "")), settings.policy):
+    known = _identity(method, "")
+    session = Session("", key, decision.encryption, decision.integrity, known)
+    if not session.is_enough(settings.policy):
         raise Refused("security", "the daemon does less for security than our settings require")
     outcome = read_outcome(await receive_ad(stream))
     if outcome.code != AUTHORIZED:

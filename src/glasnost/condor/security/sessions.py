@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from glasnost.condor.cedar.ciphers import SessionKey
+from glasnost.condor.cedar.ciphers import AES, SessionKey
 from glasnost.condor.cedar.values import Version
 from glasnost.condor.commands import Level
-from glasnost.condor.security.negotiation import NOBODY
+from glasnost.condor.security.negotiation import NOBODY, Policy
+from glasnost.condor.security.words import Word
 
 #: A server keeps a session so much longer than it has said, for clocks and connections under way.
 GRACE: Final = 20
@@ -57,6 +58,25 @@ class Session:
     peer: Version | None = None
     duration: int = 0
     lease: int = 0
+
+    @property
+    def enciphers(self) -> bool:
+        """Whether nobody else can read what is said in it."""
+        return self.key is not None and (self.key.cipher == AES or self.encryption)
+
+    @property
+    def vouches(self) -> bool:
+        """Whether nobody else can say something in it."""
+        return self.key is not None and (self.key.cipher == AES or self.integrity)
+
+    def is_enough(self, policy: Policy) -> bool:
+        """Whether it is all that a policy requires."""
+        required = Word.REQUIRED
+        return (
+            (policy.authentication is not required or self.identity.authenticated)
+            and (policy.encryption is not required or self.enciphers)
+            and (policy.integrity is not required or self.vouches)
+        )
 
 
 @dataclass

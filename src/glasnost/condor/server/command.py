@@ -87,7 +87,7 @@ def _raw(
     """A command by its number alone: of a stranger, or on a connection whose client is known."""
     if number not in server.commands:
         raise Refused("unknown", f"{name_of(number)} is none that we answer")
-    if session is None and server.policy_of(number).requires:
+    if not server.is_enough(number, session):
         raise Refused("security", f"{name_of(number)} without the security that it needs")
     identity = Identity() if session is None else session.identity
     if not server.allowed(number, identity, address):

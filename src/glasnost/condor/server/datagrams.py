@@ -45,7 +45,7 @@ def open_datagram(datagram: Datagram, server: Server, address: str) -> DatagramC
         if sealer is not None and named.name != sealer.name:
             raise ProtocolError("a datagram of two sessions")
         command = request.meant
-    if sealer is None and server.policy_of(command).requires:
+    if not server.is_enough(command, sealer):
         raise Refused("security", f"{name_of(command)} without the security that it needs")
     identity = Identity() if sealer is None else sealer.identity
     if not server.allowed(command, identity, address):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from glasnost.condor.commands import Command, Level, levels_of
 from glasnost.condor.security.methods.base import Doorkeeper
 from glasnost.condor.security.negotiation import Myself, Policy
-from glasnost.condor.security.sessions import Identity, ServerSessions
+from glasnost.condor.security.sessions import Identity, ServerSessions, Session
 from glasnost.condor.server.call import Call, Then
 
 Handler = Callable[[Call], Awaitable[Then]]
@@ -55,9 +55,18 @@ class Server:
             for level in served.levels
         )
 
-    def valid_commands(self, identity: Identity, address: str) -> frozenset[int]:
-        """All that somebody may have."""
-        return frozenset(one for one in self.commands if self.allowed(one, identity, address))
+    def is_enough(self, command: int, session: Session | None) -> bool:
+        """Whether a connection is as secure as the policy wants it for a command."""
+        policy = self.policy_of(command)
+        return session.is_enough(policy) if session is not None else not policy.requires
+
+    def valid_commands(self, session: Session, address: str) -> frozenset[int]:
+        """All that somebody may have in this session."""
+        return frozenset(
+            one
+            for one in self.commands
+            if self.is_enough(one, session) and self.allowed(one, session.identity, address)
+        )
 
     def policy_of(self, command: int) -> Policy:
         served = self.commands.get(command)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from glasnost.condor.cedar.ciphers import AES, KEY_SIZES, SessionKey
+from glasnost.condor.cedar.ciphers import KEY_SIZES, SessionKey
 from glasnost.condor.classad import Ad
 from glasnost.condor.commands import Command, implied_by, levels_of
 from glasnost.condor.security.ad_messages import send_ad
@@ -81,6 +81,8 @@ async def _resumed(stream: CedarStream, server: Server, address: str, request: R
     if session.key is not None:
         stream.secure(session.key, session.encryption, session.integrity)
     stream.peer = session.peer
+    if not server.is_enough(request.meant, session):
+        raise Refused("security", f"a session with less security than {request.meant} needs")
     if not server.allowed(request.meant, session.identity, address):
         raise Refused("denied", f"{session.identity.user} may not have command {request.meant}")
     return Welcomed(request.command, session)
@@ -112,18 +114,19 @@ async def _negotiated(
     elif decision.encryption or decision.integrity:
         raise Refused("security", "encryption is wanted, and no key was agreed on")
     identity = _identity(method, proven, request)
-    comes_back = _may_come_back(identity, key, decision)
     session = Session(
         name=stream.chance.name("sid"),
         key=key,
         encryption=decision.encryption,
         integrity=decision.integrity,
         identity=identity,
-        commands=server.valid_commands(identity, address) if comes_back else NO_COMMANDS,
+        commands=NO_COMMANDS,
         peer=request.version,
         duration=decision.duration,
         lease=decision.lease,
     )
+    if _may_come_back(session):
+        session = replace(session, commands=server.valid_commands(session, address))
     await _tell(stream, server, address, request, session)
     return Welcomed(request.command, session)
 
@@ -185,8 +188,7 @@ async def _tell(
         raise Refused("denied", f"{user} may not have command {request.meant} from {address}")
 
 
-def _may_come_back(identity: Identity, key: SessionKey | None, decision: Decision) -> bool:
+def _may_come_back(session: Session) -> bool:
     """Whether the session's name is enough to come back with: somebody's never is, where nothing
     but the name would tell them from who has overheard it."""
-    used = key is not None and (key.cipher == AES or decision.encryption or decision.integrity)
-    return used or identity.user == NOBODY
+    return session.enciphers or session.vouches or session.identity.user == NOBODY
