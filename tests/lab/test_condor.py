@@ -1,0 +1,95 @@
+"""HTCondor's daemons behind NAT and firewalls, and clients that reach them by our own broker: who
+can be dialled is, and everybody else by relay, across protocols too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from glasnost.testing.lab import Host, Lab
+from tests.lab.condor_site import Daemon, ask, behind, beside, broker, broker_behind, reach
+
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("needs_lab")]
+
+
+class Site:
+    """A broker with both protocols on the internet; daemons that no connection reaches: one with
+    IPv4 behind NAT, one with IPv6 behind a firewall; and clients."""
+
+    def __init__(self, lab: Lab, stack: ExitStack) -> None:
+        campus = lab.site("campus")
+        institute = lab.site("institute", ip4=None, ip6=True)
+        office = lab.site("office", ip4="192.168.1.0/24")
+        cm = lab.host("cm")
+        four, six = lab.host("four", campus), lab.host("six", institute)
+        inner, deep = lab.host("inner", campus), lab.host("deep", campus)
+        self.clients = {
+            "on the internet": lab.host("public"),
+            "with IPv4 only": lab.host("only4", ip6=False),
+            "with IPv6 only": lab.host("only6", ip4=False),
+            "behind NAT": lab.host("desk", office),
+        }
+        lab.up()
+        stack.enter_context(beside(cm, lambda: broker(cm)))
+        self.daemons: dict[str, Daemon] = {
+            "IPv4 behind NAT": stack.enter_context(beside(four, lambda: behind(four, cm))),
+            "IPv6 behind a firewall": stack.enter_context(beside(six, lambda: behind(six, cm))),
+        }
+        through = stack.enter_context(beside(inner, lambda: broker_behind(inner, cm))).contact
+        self.daemons["behind two brokers"] = stack.enter_context(
+            beside(deep, lambda: behind(deep, inner, through))
+        )
+
+
+@pytest.fixture(scope="module")
+def site(lab_reason: str | None) -> Iterator[Site]:
+    if lab_reason is not None:
+        pytest.skip(lab_reason)
+    with Lab() as lab, ExitStack() as stack:
+        yield Site(lab, stack)
+
+
+#: Who can be dialled back by whom. Behind NAT nobody is; and no protocol reaches the other.
+WAYS = {
+    ("on the internet", "IPv4 behind NAT"): "dial-back",
+    ("on the internet", "IPv6 behind a firewall"): "dial-back",
+    ("with IPv4 only", "IPv4 behind NAT"): "dial-back",
+    ("with IPv4 only", "IPv6 behind a firewall"): "relay",
+    ("with IPv6 only", "IPv4 behind NAT"): "relay",
+    ("with IPv6 only", "IPv6 behind a firewall"): "dial-back",
+    ("behind NAT", "IPv4 behind NAT"): "relay",
+    ("behind NAT", "IPv6 behind a firewall"): "relay",
+}
+
+
+@pytest.mark.parametrize(("client", "daemon"), WAYS, ids=[" to ".join(pair) for pair in WAYS])
+def test_a_daemon_is_reached_wherever_both_reach_the_broker(
+    site: Site, client: str, daemon: str
+) -> None:
+    address = site.daemons[daemon].address
+    ways = ask(site.clients[client], lambda pool: reach(pool, address))
+    assert ways == (WAYS[client, daemon],)
+
+
+def test_who_assumes_a_firewall_asks_for_relays_at_once(site: Site) -> None:
+    address = site.daemons["IPv4 behind NAT"].address
+    host: Host = site.clients["on the internet"]
+    ways = ask(host, lambda pool: reach(pool, address), TOOLS_ASSUME_FIREWALLS="true")
+    assert ways == ("relay",)
+
+
+@pytest.mark.parametrize(
+    ("client", "ways"),
+    [
+        ("on the internet", ("dial-back", "dial-back")),
+        ("with IPv6 only", ("relay", "relay")),
+        ("behind NAT", ("relay", "relay")),
+    ],
+)
+def test_a_broker_behind_a_broker_is_asked_in_its_turn(
+    site: Site, client: str, ways: tuple[str, ...]
+) -> None:
+    address = site.daemons["behind two brokers"].address
+    assert ask(site.clients[client], lambda pool: reach(pool, address)) == ways
