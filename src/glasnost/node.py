@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
+
+import msgspec
 
 from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.address.names import Name
@@ -189,7 +192,11 @@ class Node:
         """Where this program stands, for connecting to what it was told of by address."""
         agent, credentials = await self.agent(), await self.credentials()
         known = _experiences.setdefault(self._run, Experience())
-        return Standing(await agent.where(), self._means(agent, credentials), known)
+        means = self._means(agent, credentials)
+        if isinstance(agent, Agent):  # an agent of our own serves nobody else at its port
+            settings = msgspec.structs.replace(means.settings, condor=None)
+            means = dataclasses.replace(means, settings=settings)
+        return Standing(await agent.where(), means, known)
 
     async def explain(self, name: str) -> Plan:
         """What would be tried, and why; no packet is sent to the target."""

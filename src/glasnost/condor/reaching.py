@@ -71,10 +71,11 @@ class Reaching:
         return here._replace(vantage=Vantage(exits, here.vantage.returns))
 
     def _dialled_back(self) -> Standing:
-        """With a port that HTCondor's daemons can call: the host's, or one of our own."""
+        """With a port that HTCondor's daemons can call: the host's, where that serves them and is
+        published, or one of our own."""
         here = self._standing
         settings = here.means.settings
-        if settings.condor is not None and here.means.expect is not None:
+        if settings.condor is not None and here.means.expect and here.vantage.returns:
             return here
         if self._config.tools_assume_firewalls:
             vantage, means = Vantage(here.vantage.exits), here.means

@@ -7,6 +7,7 @@ import dataclasses
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,6 +18,7 @@ from glasnost.condor.cedar.values import Writer
 from glasnost.condor.classad import Ad
 from glasnost.condor.commands import Command
 from glasnost.condor.doorstep import Doorstep
+from glasnost.condor.port.serving import PortService
 from glasnost.condor.server.call import Call, Then
 from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.condor.stages.ccb import return_address
@@ -25,11 +27,15 @@ from glasnost.core.address import Route
 from glasnost.core.routes import Way
 from glasnost.errors import PathCut, ProtocolError, Refused, StageFailed, Unavailable
 from glasnost.net.sockets import connect_tcp
-from glasnost.settings import Settings
+from glasnost.roles.agent import Agent
+from glasnost.roles.home import NodeIdentity
+from glasnost.settings import CondorSetting, Settings
 from glasnost.stages import Means, register
 from glasnost.stages.walk import walk
 from tests.condor.daemon import RAW, Daemon, caller, daemon
-from tests.net.pairs import turns
+from tests.net.pairs import nothing_left_open, turns
+from tests.roles import agent_lab
+from tests.roles.agent_lab import known_host as known_host
 from tests.roles.broker_lab import read
 from tests.stages.crossing import crossing, path, play
 
@@ -101,12 +107,12 @@ class Scene:
             return await self._asked.get()
 
     async def dial_back(
-        self, asked: Asked, claim: object = None, command: int = 69
+        self, asked: Asked, claim: object = None, command: int = 69, port: int = 0
     ) -> socket.socket:
         """As a daemon does: to our shared port, and the hello right behind that."""
         to = parse(str(asked.ad["MyAddress"]))
-        assert to.port_number == self.port
-        sock = await connect_tcp("127.0.0.1", self.port)
+        assert to.port_number == (port or self.port)
+        sock = await connect_tcp("127.0.0.1", port or self.port)
         body = hello(asked.ad["ClaimId"] if claim is None else claim, False, command)
         connect = connect_message(to.sock, 20, "STARTD")
         sock.send(connect + HEADER.pack(1, len(body)) + body)
@@ -298,6 +304,37 @@ def test_all_return_routes_are_offered_in_one_address() -> None:
     )
     with pytest.raises(Unavailable, match="no return route"):
         return_address([], "reply_1")
+
+
+def test_a_daemon_dials_back_to_the_port_that_the_agent_has_open(
+    tmp_path: Path, known_host: None
+) -> None:
+    async def scenario() -> None:
+        settings = agent_lab.settings(condor=CondorSetting())
+        service = PortService(settings)
+        identity = NodeIdentity(agent_lab.settle(tmp_path))
+        agent = Agent(identity, settings, tmp_path / "run", other=service.door)
+        try:
+            await agent.start()
+            async with scene() as one:
+                number = agent.port_number
+                assert number is not None
+                crossed = crossing(1, "dial-back", f"public/ip4:127.0.0.1:{number}")
+                on = path(f"public/ip4:127.0.0.1:{one.broker.port}/condor.ccb:5", crossed)
+                means = dataclasses.replace(one.means, expect=agent.expect)
+                walking = asyncio.ensure_future(walk(on, means))
+                asked = await one.asked()
+                target = await one.dial_back(asked, port=number)
+                with target, await walking as sock:
+                    target.send(b"hello")
+                    assert await read(sock, 5) == b"hello"
+                asked.close()
+        finally:
+            await agent.close()
+            await service.close()
+
+    with nothing_left_open():
+        asyncio.run(scenario())
 
 
 # --- relay ----------------------------------------------------------------------------------------
