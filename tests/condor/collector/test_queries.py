@@ -30,8 +30,10 @@ def pool() -> Collector:
     collector.update(SCHEDD, schedd("s1@h", **SECRETS), 0)
     collector.update(SLOT, Ad({"MyType": "StartD", "Name": "h"}), 0)
     for name, cpus in (("slot1@h", 1), ("slot2@h", 8)):
-        private = Ad({"Name": name, "ClaimId": f"claim of {name}"})
-        collector.update(SLOT, slot(name, Cpus=cpus), 0, private=private)
+        private = Ad({"ClaimId": f"claim of {name}"})  # startds say no more of whose it is
+        collector.update(
+            SLOT, slot(name, Cpus=cpus, MyAddress="<10.0.0.1:9618>"), 0, private=private
+        )
     collector.update(58, Ad({"MyType": "Defrag", "Name": "d"}), 0)
     return collector
 
@@ -147,7 +149,12 @@ def test_an_old_peer_gets_markers_and_no_names_that_it_does_not_know(pool: Colle
 def test_private_ads_are_a_table_of_their_own(pool: Collector, command: int, target: str) -> None:
     asked = query('Name == "slot2@h"', TargetType=target)
     (ad,) = ads_in(pool.query(command, asked, trusted=True), MODERN)
-    assert dict(ad) == {"Name": "slot2@h", "ClaimId": "claim of slot2@h"}
+    assert dict(ad) == {
+        "Name": "slot2@h",
+        "MyAddress": "<10.0.0.1:9618>",
+        "ClaimId": "claim of slot2@h",
+        "LastHeardFrom": 0,
+    }
     with pytest.raises(Refused, match="negotiators and administrators"):
         pool.query(command, asked)
     answer = pool.query(command, query("true", TargetType=target), trusted=True)

@@ -33,6 +33,8 @@ STAMPS: Final = (
     *("LastHeardFrom", "AuthenticatedIdentity", "AuthenticationMethod"),
     *("UpdatesTotal", "UpdatesSequenced", "UpdatesLost", "UpdatesHistory"),
 )
+#: What the private ad of a slot gets of the public one.
+_IDENTIFIES: Final = ("Name", "MyAddress")
 _STAMPS: Final = tuple(as_bytes(name).lower() for name in STAMPS)
 
 
@@ -107,7 +109,7 @@ class Collector:
         kept.source = ad.shape
         if private is not None and command == kinds.MACHINE.update:
             self._check(private)
-            kept.private = self._kept(table, private, now, updates)
+            kept.private = self._kept(table, _findable(private, ad, now), now, updates)
         self._tables.put(table, key, kept)
         return True
 
@@ -187,6 +189,12 @@ class Collector:
     def __repr__(self) -> str:
         told = ", ".join(f"{count} {name}" for name, count in self.counts().items())
         return f"<Collector: {told or 'empty'}>"
+
+
+def _findable(private: Ad, ad: Ad, now: float) -> Ad:
+    """A private ad with what a negotiator tells by whose it is: startds leave that out."""
+    shared = [line for name in _IDENTIFIES if (line := ad.line(name)) is not None]
+    return private.merged(Ad.from_lines([as_bytes(f"LastHeardFrom = {int(now)}"), *shared]))
 
 
 def _check_owner(ad: Ad, sender: Sender) -> None:
