@@ -60,6 +60,10 @@ def test_doors_stand_nearest_first() -> None:
     ]
 
 
+#: What every program reaches on its own machine: sockets, and loopback.
+NEAR = ["unix@host.4f2a91", "ip4@host.4f2a91", "ip6@host.4f2a91"]
+
+
 def test_a_private_address_that_no_network_names_is_never_published() -> None:
     assert doors(facts("192.168.1.5", "fd00::5"), Settings(), 9618, None) == []
 
@@ -67,13 +71,13 @@ def test_a_private_address_that_no_network_names_is_never_published() -> None:
 def test_behind_a_nat_one_reaches_the_public_network_and_is_not_reached() -> None:
     behind = facts("192.168.1.5", default="ip4")
     vantage = vantage_of(behind, Settings(), doors(behind, Settings(), 9618, "/run/p.sock"))
-    assert [str(one.lands) for one in vantage.exits] == ["unix@host.4f2a91", "ip4@public"]
+    assert [str(one.lands) for one in vantage.exits] == [*NEAR, "ip4@public"]
     assert vantage.returns == ()
 
 
 def test_without_a_default_route_the_public_network_is_out_of_reach() -> None:
     vantage = vantage_of(facts("10.8.0.5", default=""), Settings(networks=(LAB,)))
-    assert {str(one) for one in vantage.reach} == {"unix@host.4f2a91", "ip4@lab"}
+    assert {str(one) for one in vantage.reach} == {*NEAR, "ip4@lab"}
 
 
 def test_a_protocol_that_is_switched_off_is_neither_used_nor_shown() -> None:
@@ -191,7 +195,7 @@ def test_exits_know_the_addresses_that_they_could_connect_from() -> None:
     here = facts("42.82.111.3", "10.8.0.5", "2607:f388::1", "fd00::5")
     exits = vantage_of(here, Settings(networks=(LAB, Network("ula", ranges=("fd00::/8",))))).exits
     assert {str(one.lands): one.sources for one in exits} == {
-        "unix@host.4f2a91": (),
+        **dict.fromkeys(NEAR, ()),
         "ip4@lab": ("10.8.0.5",),
         "ip6@ula": ("fd00::5",),
         "ip6@public": ("2607:f388::1", "fd00::5"),
@@ -205,7 +209,7 @@ PROXY = ExitSetting(("ip4@public", "ip6@public"), "campus", "ip4:10.8.0.1:1080/s
 def test_exits_of_the_settings_come_last_one_for_each_landing() -> None:
     exits = vantage_of(facts("10.8.0.5", default=""), Settings(exits=(PROXY,))).exits
     stages = (Stage.ip("10.8.0.1", 1080), Stage("socks5"))
-    assert exits[1:] == (
+    assert exits[len(NEAR) :] == (
         Exit(Landing("ip4", "public"), stages, 5, name="campus"),
         Exit(Landing("ip6", "public"), stages, 5, name="campus"),
     )
@@ -215,7 +219,7 @@ def test_a_direct_exit_of_a_protocol_that_is_off_is_none_and_a_proxy_is_not_aske
     direct = ExitSetting(("ip6@lab", "ip4@lab"), source="10.8.0.5")
     settings = Settings(exits=(direct, PROXY), enable_ipv6=False)
     exits = vantage_of(facts(default=""), settings).exits
-    assert [str(one.lands) for one in exits[1:]] == ["ip4@lab", "ip4@public", "ip6@public"]
+    assert [str(one.lands) for one in exits[2:]] == ["ip4@lab", "ip4@public", "ip6@public"]
 
 
 def test_a_host_of_very_many_addresses_still_has_a_vantage() -> None:

@@ -115,7 +115,11 @@ def vantage_of(facts: HostFacts, settings: Settings, returns: Iterable[Route] = 
 def _direct(facts: HostFacts, settings: Settings, most: int) -> list[Exit]:
     """At most so many exits that a host is seen to have, with the addresses it could connect
     from."""
-    sources: dict[Landing, list[str]] = {Landing("unix", f"host.{facts.host_id}"): []}
+    sources: dict[Landing, list[str]] = {
+        Landing(protocol, f"host.{facts.host_id}"): []
+        for protocol in ("unix", *_IP)  # loopback, which nothing has to be seen of
+        if _may_use(protocol, settings)
+    }
     entries = _enabled(facts.addresses, settings)
     for entry in entries:
         for network in networks_of(entry, settings):

@@ -36,6 +36,12 @@ CASES = [
         NO,
     ),
     (
+        "its door is a shared port of HTCondor's",
+        endpoint("public/ip4:192.0.2.1:9618/condor.sock:schedd_1", "ip4@public"),
+        endpoint(BROKER, "ip4@public", relay=False),
+        YES,
+    ),
+    (
         "its door is where the target does not reach",
         endpoint(DOOR6, "ip4@public"),
         endpoint(BROKER, "ip4@public", relay=False),

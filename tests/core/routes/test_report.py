@@ -1,6 +1,6 @@
 """What is told of a matrix: counts, pairs, classes, and what would help."""
 
-from glasnost.core.routes import Endpoint, Verdict
+from glasnost.core.routes import Endpoint, Policy, Verdict
 from glasnost.core.routes.report import Party, Report, classes, describe
 from tests.core.routes.endpoints import KINDS, endpoint
 
@@ -26,6 +26,18 @@ def test_pairs_on_one_machine_are_told_from_their_classes() -> None:
     (broken,) = report.broken()
     assert broken.pairs == 3
     assert [str(one.route) for one in broken.reasons] == [V6.format(1)]
+
+
+def test_the_sources_policy_counts() -> None:
+    """Who has nobody relay needs to be dialled back."""
+    behind = endpoint("public/ip4:192.0.2.9:9618/service:broker/ccb:n1/service:a", "ip4@public")
+    source = Party("S", ["a"], [endpoint("", "ip4@public")])
+    targets = Party("T", ["b"], [behind])
+    assert Report(source, targets, KINDS).counts[Verdict.YES] == 1
+    report = Report(source, targets, KINDS, Policy(relay=False, meet=False))
+    assert report.counts[Verdict.NO] == 1
+    (broken,) = report.broken()
+    assert any("relaying is switched off" in one.reason for one in broken.reasons)
 
 
 def test_nobody_is_asked_to_reach_itself() -> None:

@@ -19,6 +19,8 @@ from glasnost.core.wire.messages import Record, may_be_relayed
 
 #: How the name of a network that is one machine begins.
 HOST: Final = "host."
+#: What asks the shared port at a literal for one of its endpoints: ours, and HTCondor's.
+_AT_A_PORT: Final = ("service", "condor.sock")
 #: Services behind the literal of an own door: the endpoint's, behind that of its shared port. What
 #: is dialled back is the port, and "a return route is one literal, then at most one service".
 MAX_SERVICES: Final = 2
@@ -113,7 +115,7 @@ def is_own_door(route: Route) -> bool:
     return (
         origin.kind in ("ip4", "ip6", "unix")
         and len(rest) <= MAX_SERVICES
-        and all(stage.kind == "service" for stage in rest)
+        and all(stage.kind in _AT_A_PORT for stage in rest)
         and not any(stage.carried or stage.critical for stage in route.stages)
     )
 

@@ -13,6 +13,8 @@ from glasnost.core.routes.endpoint import Endpoint, is_own_door
 from glasnost.core.routes.match import Verdict
 from glasnost.core.routes.matrix import Group, Matrix, reach_matrix
 from glasnost.core.routes.path import Rejected
+from glasnost.core.routes.plan import DEFAULT_POLICY
+from glasnost.core.routes.policy import Policy
 from glasnost.core.routes.reasons import listed
 from glasnost.core.routes.remedies import Remedy, reasons, remedies
 from glasnost.core.routes.traits import Traits
@@ -50,11 +52,19 @@ class Broken:
 
 class Report:
     """One direction: who of one party reaches whom of another. Nobody is asked to reach itself,
-    so pairs of one name are left out everywhere."""
+    so pairs of one name are left out everywhere. ``policy`` is the sources'."""
 
-    def __init__(self, sources: Party, targets: Party, kinds: Mapping[str, Traits]) -> None:
-        self.sources, self.targets, self._kinds = sources, targets, kinds
-        self.matrix: Matrix = reach_matrix(sources.endpoints, targets.endpoints, kinds=kinds)
+    def __init__(
+        self,
+        sources: Party,
+        targets: Party,
+        kinds: Mapping[str, Traits],
+        policy: Policy = DEFAULT_POLICY,
+    ) -> None:
+        self.sources, self.targets, self._kinds, self._policy = sources, targets, kinds, policy
+        self.matrix: Matrix = reach_matrix(
+            sources.endpoints, targets.endpoints, policy, kinds=kinds
+        )
         at = {name: number for number, name in enumerate(targets.names)}
         self._selves = {number: at[name] for number, name in enumerate(sources.names) if name in at}
 
@@ -149,8 +159,8 @@ class Report:
             target,
             verdict,
             pairs,
-            reasons(from_, to, kinds=self._kinds) if verdict is Verdict.NO else (),
-            remedies(from_, to, kinds=self._kinds),
+            reasons(from_, to, self._policy, kinds=self._kinds) if verdict is Verdict.NO else (),
+            remedies(from_, to, self._policy, kinds=self._kinds),
         )
 
 

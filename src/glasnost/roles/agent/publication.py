@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from glasnost.core.address import Address, Route, Stage
 from glasnost.core.address.limits import MAX_ROUTES
 from glasnost.core.routes import Vantage
+from glasnost.core.routes.endpoint import on_host
 from glasnost.core.wire.messages import Record, Signed
 from glasnost.errors import AddressError
 from glasnost.net.interfaces import read_host
@@ -177,7 +178,7 @@ class Publication:
         self._due = False
         if self._closed:
             return
-        reach = sorted(str(one) for one in self.vantage().dials_back if one.protocol != "unix")
+        reach = sorted(str(one) for one in self.vantage().dials_back if not on_host(one.network))
         records = self._records.make(self._services, self.doors(), tuple(reach))
         for publisher in self._publishers.values():
             publisher.want(records)
