@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 from glasnost.core.address import Address
 from glasnost.core.routes import Plan, Target
-from glasnost.errors import Unavailable
 from glasnost.net.exact import read_answer
 from glasnost.net.sockets import closed_on_error
 from glasnost.roles.dialler import Connected, as_socket, connect
+from glasnost.roles.finish import accepts
 from glasnost.roles.standing import Standing
 
 #: What stands in every address, and in no name.
@@ -42,17 +42,12 @@ async def open_address(text: str, standing: Standing, timeout: float) -> Connect
     `Unavailable`."""
     with _read(text, standing) as (address, here):
         settings = here.means.settings
-        ends = {route.stages[-1].kind == "service" for route in address}
-        if len(ends) > 1:
-            raise Unavailable(
-                f"some routes of {text} end at a service and some do not: give one sort"
-            )
         return await connect(
             text,
             Target(address),
             here.vantage,
             here.means,
-            _accepted if ends == {True} else as_socket,
+            _accepted if accepts(address) else as_socket,
             socket.socket.close,
             policy=settings.policy(),
             experience=here.experience,

@@ -13,13 +13,14 @@ from glasnost.core.protocols import broker_probes, changes, watches
 from glasnost.core.wire import header
 from glasnost.core.wire.frames import MAX_FRAME
 from glasnost.core.wire.header import Answer, Call
-from glasnost.core.wire.messages import Directory, Party, Record, Signed
+from glasnost.core.wire.messages import Directory, Entry, Party, Record, Signed
 from glasnost.net import channel, port
 from tests.core.wire.vectors import KINDS, conversations
 
 DOCS = Path(__file__).parents[2] / "docs" / "protocol"
 #: Every layout that goes over a wire.
-LAYOUTS: list[type[msgspec.Struct]] = [*KINDS, Call, Answer, Record, Signed, Directory, Party]
+LAYOUTS: list[type[msgspec.Struct]] = [*KINDS, Call, Answer, Record, Signed]
+LAYOUTS += [Directory, Entry, Party]
 #: Headings that are no layout.
 OTHERS = {"ACCEPTED"}
 

@@ -11,7 +11,7 @@ from glasnost.core.wire.header import Answer, Call
 from glasnost.core.wire.messages import Offer
 from glasnost.errors import Refused
 from glasnost.net.port import Incoming
-from glasnost.roles.agent import services as module
+from glasnost.roles.agent import names
 from glasnost.roles.agent.services import Service, Services
 from tests.roles.agent_lab import answer_of, everything
 
@@ -79,7 +79,7 @@ def test_an_offer_that_no_directory_would_take_is_refused(offer: Offer, code: st
 
 
 def test_a_host_has_a_limit_of_services(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_SERVICES", 1)
+    monkeypatch.setattr(names, "MAX_NAMES", 1)
     services, _ = registry()
     services.add(Listener(Offer(name="one")).service)
     with pytest.raises(Refused) as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -116,6 +117,21 @@ class AgentClient:
             raise
         return _Offering(answer.full, self, offer.name)
 
+    async def announce(self, entries: Sequence[m.Entry]) -> list[str]:
+        """Publish records that lead elsewhere, for as long as this connection lasts. For each
+        nothing, or why it is not: ``code: sentence``."""
+        refused: list[str] = []
+        for batch in _batches(entries):
+            answer = await self._ask(m.Announce(records=tuple(batch)), m.Announced)
+            if len(answer.refused) != len(batch):
+                raise ProtocolError("the agent answered for other records than it was given")
+            refused += answer.refused
+        return refused
+
+    async def retract(self, names: Sequence[str]) -> None:
+        """Withdraw records that were announced, by label."""
+        await self._ask(m.Withdraw(names=tuple(names)), m.Done)
+
     async def certify(self, kind: str, name: str, csr: bytes) -> list[x509.Certificate]:
         answer = await self._ask(m.Certify(kind=kind, name=name, csr=csr), m.Certified)
         return [checks.read_certificate(one) for one in answer.chain]
@@ -172,6 +188,10 @@ class AgentClient:
     async def close(self) -> None:
         self.lost.cancel()
         self._packets.close()
+
+    def drop(self, error: BaseException) -> None:
+        """Give an agent up that does not do what it is asked: it is lost."""
+        self._packets.close(error)
 
     # --- packets --------------------------------------------------------------------------------
 
@@ -285,6 +305,21 @@ class Link:
         async with self._opening:
             if self._client is not None:
                 await self._client.close()
+
+
+def _batches(entries: Sequence[m.Entry]) -> Iterator[list[m.Entry]]:
+    """As few as fit into packets."""
+    batch: list[m.Entry] = []
+    size = 0
+    for entry in entries:
+        more = len(m.encode(m.Announce(records=(entry,))))
+        if batch and size + more > MAX_PACKET // 2:  # the answers are sentences, and must fit too
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += more
+    if batch:
+        yield batch
 
 
 def _error(failed: m.Failed) -> GlasnostError:

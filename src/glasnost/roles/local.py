@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from cryptography import x509
 
 from glasnost.core.routes import Vantage
-from glasnost.core.wire.messages import Changes, List, Offer, Record, Watch
+from glasnost.core.wire.messages import Changes, Entry, List, Offer, Record, Watch
 from glasnost.net.port import Incoming
 from glasnost.stages.base import Expectation
 
@@ -46,6 +46,13 @@ class LocalAgent(Protocol):
 
     async def offer(self, offer: Offer, take: Take) -> Offering:
         """Register a service. `Refused` with code ``taken`` where another has its name."""
+
+    async def announce(self, entries: Sequence[Entry]) -> list[str]:
+        """Publish records of this node's that lead elsewhere, until they are retracted or the
+        caller has gone. For each nothing, or why it is not: ``code: sentence``."""
+
+    async def retract(self, names: Sequence[str]) -> None:
+        """Withdraw some that the caller has announced, by label."""
 
     async def certify(self, kind: str, name: str, csr: bytes) -> list[x509.Certificate]:
         """A chain for the caller's own key: of a service it has offered, or of itself."""

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from glasnost.errors import GlasnostError, Refused, UnknownName
 from glasnost.net.heartbeat import Heartbeat
 from glasnost.net.port import Incoming, SharedPort
 from glasnost.net.systemd import Given
+from glasnost.roles.agent.announced import Announcements
 from glasnost.roles.agent.bare import Bare, Other
 from glasnost.roles.agent.brokers import Brokers
 from glasnost.roles.agent.clients import MAX_SHOWN, Client, user_name
@@ -34,7 +35,7 @@ from glasnost.roles.agent.lookups import Answer, Lookups
 from glasnost.roles.agent.publication import Publication
 from glasnost.roles.agent.replies import LocalExpectation, Replies
 from glasnost.roles.agent.rereading import Reread, Rereading
-from glasnost.roles.agent.services import OwnOffering, Service, Services
+from glasnost.roles.agent.services import OwnOffering, Services
 from glasnost.roles.agent.upkeep import Upkeep
 from glasnost.roles.agent.websockets import WebSockets
 from glasnost.roles.dialler import CONNECT_TIMEOUT, in_time
@@ -80,7 +81,8 @@ class Agent:
         self.settings = settings
         self.run = run
         self.replies = Replies()
-        self.services = Services(identity.node, self._republish)
+        self.services = Services(identity.node, lambda: self._publication.soon())
+        self.announced = Announcements(self.services, identity.full)
         self.dialling = Dialling(identity, settings, run, self.replies, self.vantage, self.doors)
         self._websockets = WebSockets(settings.websocket)
         upgrade = self._upgrade if settings.websocket else None
@@ -103,6 +105,7 @@ class Agent:
             run,
             self._directories,
             self.services,
+            self.announced,
             lambda: self.port_number,
             self._brokers.doors,
             self._check,
@@ -229,9 +232,6 @@ class Agent:
         self._brokers.check()
         self._publication.check_directories()
 
-    def _republish(self) -> None:
-        self._publication.soon()
-
     async def _follow_brokers(self) -> None:
         while True:
             # A program that only connects has nothing that a broker could bring callers to, and
@@ -241,7 +241,7 @@ class Agent:
                     await self._brokers.look(self._lookups)
                 except GlasnostError as error:
                     log.debug("brokers cannot be listed: %s", error)
-            self._republish()
+            self._publication.soon()
             self._look_for_brokers.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._look_for_brokers.wait(), self._brokers.pause)
@@ -325,13 +325,13 @@ class Agent:
         return await self._lookups.lookup(str(name))
 
     async def offer(self, offer: m.Offer, take: Take) -> OwnOffering:
-        def deliver(incoming: Incoming) -> bool:
-            take(incoming)
-            return True
+        return self.services.offer(offer, take, self.identity.full(offer.name))
 
-        service = Service(offer, lambda: True, deliver)
-        self.services.add(service)
-        return OwnOffering(self.identity.full(offer.name), self.services, service)
+    async def announce(self, entries: Sequence[m.Entry]) -> list[str]:
+        return [self.announced.put_or_say(self, entry) for entry in entries]
+
+    async def retract(self, names: Sequence[str]) -> None:
+        self.announced.remove(self, names)
 
     async def certify(self, kind: str, name: str, csr: bytes) -> list[x509.Certificate]:
         offered = frozenset(service.offer.name for service in self.services)
@@ -398,5 +398,5 @@ class Agent:
             "handed_over": self.services.handed_over,
             "connected_programs": len(self._clients),
             "for_brokers": self._brokers.counts,
-            "renewals": {"done": self._upkeep.renewals, "failed": self._upkeep.failures},
+            "renewals": self._upkeep.counts,
         }

@@ -69,12 +69,17 @@ class Client:
     def describe(self) -> dict[str, Any]:
         """Who this is, for people and machines to read."""
         services = sorted(self._services)[:MAX_SHOWN]
-        return {"pid": self._process, "user": self.user, "services": services}
+        return {
+            "pid": self._process,
+            "user": self.user,
+            "services": services,
+            "announced": self._agent.announced.of(self),
+        }
 
     @property
     def serves(self) -> bool:
-        """Whether it has registered any service."""
-        return bool(self._services)
+        """Whether it has registered any service, or announced any record."""
+        return bool(self._services) or self._agent.announced.of(self) > 0
 
     @property
     def queued(self) -> int:
@@ -108,10 +113,15 @@ class Client:
                 self._reply(message, m.Pong())
             case m.Offer():
                 self._reply(message, m.Offered(full=self._offer(message)))
+            case m.Announce():
+                announced = self._agent.announced
+                refused = [announced.put_or_say(self, one) for one in message.records]
+                self._reply(message, m.Announced(refused=tuple(refused)))
             case m.Withdraw(_, names):
                 for name in names:
                     if service := self._services.pop(name, None):
                         self._agent.services.remove(service)
+                self._agent.announced.remove(self, names)
                 self._reply(message, m.Done())
             case m.Certify():
                 chain = self._agent.certify_for(message, self.user, frozenset(self._services))
@@ -246,6 +256,7 @@ class Client:
         self._agent.forget(self)
         for service in self._services.values():
             self._agent.services.remove(service)
+        self._agent.announced.remove_all(self)
         for reply in list(self._replies):
             self._agent.replies.cancel(reply)
         for task in self._tasks:

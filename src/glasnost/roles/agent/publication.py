@@ -48,16 +48,21 @@ class Records:
         self._sequence = 0
 
     def make(
-        self, services: Iterable[Service], doors: Sequence[Route], reach: tuple[str, ...]
+        self,
+        services: Iterable[Service],
+        doors: Sequence[Route],
+        reach: tuple[str, ...],
+        announced: Iterable[Record] = (),
     ) -> dict[str, Signed]:
-        """By full name, the record of each service that can be met anywhere; what has not changed
-        keeps its signature until half of its time is over."""
+        """By full name, the record of each service that can be met anywhere, and those announced;
+        what has not changed keeps its signature until half of its time is over."""
         made = {}
         for service in services:
             routes = _ending_in(Stage.service(service.offer.name), doors)
             if routes:
                 record = self._record(service, routes, reach)
                 made[record.name] = self._sign(record)
+        made |= {record.name: self._sign(record) for record in announced}
         self._signed = {name: kept for name, kept in self._signed.items() if name in made}
         return made
 
@@ -124,13 +129,14 @@ class Publication:
         run: Path | None,
         directories: Directories,
         services: Iterable[Service],
+        announced: Iterable[Record],
         port: Callable[[], int | None],
         further: Callable[[], list[Route]],
         moved: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._unix = None if run is None else str(run.resolve() / "port.sock")
-        self._services = services
+        self._services, self._announced = services, announced
         self._port = port
         self._further = further
         self._moved = moved
@@ -179,7 +185,7 @@ class Publication:
         if self._closed:
             return
         reach = sorted(str(one) for one in self.vantage().dials_back if not on_host(one.network))
-        records = self._records.make(self._services, self.doors(), tuple(reach))
+        records = self._records.make(self._services, self.doors(), tuple(reach), self._announced)
         for publisher in self._publishers.values():
             publisher.want(records)
 

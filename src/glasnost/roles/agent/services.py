@@ -7,21 +7,18 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from glasnost.core.protocols.record_rules import MAX_LABEL, MAX_LABELS, RECORDS_PER_NODE
-from glasnost.core.wire.messages import Offer, may_be_relayed
+from glasnost.core.protocols.record_rules import MAX_LABEL, MAX_LABELS
+from glasnost.core.wire.messages import PROTECTIONS, RELAYS, Offer, may_be_relayed
 from glasnost.errors import Refused
 from glasnost.net.exact import accept_now, refuse
 from glasnost.net.port import Incoming
-from glasnost.trust.identity import is_label
+from glasnost.roles.agent.names import Names
+from glasnost.roles.local import Take
 
 log = logging.getLogger("glasnost.agent")
 
-#: Services of one host: the directory keeps no more than this many records of a node.
-MAX_SERVICES = RECORDS_PER_NODE
 #: Callers that wait for services to return, after a restart: as many as a listener's backlog.
 MAX_HELD = 1024
-_PROTECTIONS = ("sealed", "plain")
-_RELAYS = ("sealed", "any", "no")
 
 
 @dataclass
@@ -40,7 +37,9 @@ class Services:
 
     def __init__(self, node: str, changed: Callable[[], None]) -> None:
         self._node = node
-        self._changed = changed
+        #: Those of the services, and of what else is published here.
+        self.names = Names(node)
+        self.changed = changed
         self._services: dict[str, Service] = {}
         self.handed_over = 0
         self._held: dict[str, list[Incoming]] | None = None
@@ -55,9 +54,7 @@ class Services:
     def add(self, service: Service) -> None:
         """Register. Raises `Refused`: ``taken``, ``bad-name``, ``bad-offer``, ``quota``."""
         offer = service.offer
-        if not is_label(offer.name):
-            raise Refused("bad-name", f"{offer.name[:80]!r} cannot be a service's name")
-        if offer.protection not in _PROTECTIONS or offer.relay not in _RELAYS:
+        if offer.protection not in PROTECTIONS or offer.relay not in RELAYS:
             given = f"{offer.protection[:20]!r}, {offer.relay[:20]!r}"
             raise Refused("bad-offer", f"no such protection or relay: {given}")
         # What no directory would take must not keep the host's other records from being taken.
@@ -65,25 +62,32 @@ class Services:
         if len(offer.labels) > MAX_LABELS or any(len(text) > MAX_LABEL for text in texts):
             limits = f"{MAX_LABELS} labels, of {MAX_LABEL} characters each"
             raise Refused("bad-offer", f"a service has at most {limits}")
-        if offer.name in self._services:
-            raise Refused(
-                "taken", f"a service {offer.name!r} is registered on {self._node} already"
-            )
-        if len(self._services) >= MAX_SERVICES:
-            raise Refused("quota", f"{MAX_SERVICES} services are registered on {self._node}")
+        self.names.take(offer.name)
         self._services[offer.name] = service
         log.info("service %s registered (%s)", offer.name, offer.protection)
-        self._changed()
+        self.changed()
         if self._held is not None and offer.name in self._held:
             # Soon, for its process is first to hear that it has the name.
             asyncio.get_running_loop().call_soon(self._give, self._held.pop(offer.name))
+
+    def offer(self, offer: Offer, take: Take, full: str) -> OwnOffering:
+        """Register a service of the agent's own process, called ``full`` in full."""
+
+        def deliver(incoming: Incoming) -> bool:
+            take(incoming)
+            return True
+
+        service = Service(offer, lambda: True, deliver)
+        self.add(service)
+        return OwnOffering(full, self, service)
 
     def remove(self, service: Service) -> None:
         """Withdraw, if it is this one that holds the name."""
         if self._services.get(service.offer.name) is service:
             del self._services[service.offer.name]
+            self.names.free(service.offer.name)
             log.info("service %s withdrawn", service.offer.name)
-            self._changed()
+            self.changed()
 
     def hold(self, seconds: float) -> None:
         """For so long, have callers of names that nobody has wait for their services."""

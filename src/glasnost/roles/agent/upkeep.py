@@ -40,6 +40,11 @@ class Upkeep:
         self.renewals = 0
         self.failures = 0
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often it was done, and how often it could not be."""
+        return {"done": self.renewals, "failed": self.failures}
+
     async def keep(self) -> None:
         """Look after both, until cancelled."""
         while True:

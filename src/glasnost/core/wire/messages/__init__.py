@@ -12,6 +12,7 @@ directory      Publish → Published; Renew → Renewed; Withdraw → Done;
                Lookup → Found; List, Query → Listing; Watch → Changes
 authority      Root → RootIs (in the clear); Enrol, RenewNode → Enrolled
 local agent    Hello → Welcome; Offer → Offered, then Arrived (+ socket);
+               Announce → Announced;
                Certify → Certified; Resolve → Resolved; Where → WhereIs;
                Expect → Expected, then Arrived (+ socket), or Unexpect → Done;
                Dial → Dialled (+ socket); List, Query → Listing; Withdraw → Done;
@@ -74,11 +75,14 @@ from glasnost.core.wire.messages.directory import (
 )
 from glasnost.core.wire.messages.local import (
     LOCAL,
+    Announce,
+    Announced,
     Arrived,
     Certified,
     Certify,
     Dial,
     Dialled,
+    Entry,
     Expect,
     Expected,
     Hello,
@@ -96,7 +100,9 @@ from glasnost.core.wire.messages.local import (
     WhereIs,
 )
 from glasnost.core.wire.messages.records import (
+    PROTECTIONS,
     RECORD_VERSION,
+    RELAYS,
     Record,
     Signed,
     decode_record,
@@ -110,8 +116,12 @@ __all__ = [
     "DIRECTORY",
     "LOCAL",
     "MAX_REASON",
+    "PROTECTIONS",
     "QUESTIONS",
     "RECORD_VERSION",
+    "RELAYS",
+    "Announce",
+    "Announced",
     "Arrived",
     "Certified",
     "Certify",
@@ -124,6 +134,7 @@ __all__ = [
     "Done",
     "Enrol",
     "Enrolled",
+    "Entry",
     "Expect",
     "Expected",
     "Failed",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
+import msgspec
+
 from glasnost.core.wire.header import Call
 from glasnost.core.wire.messages.base import Done, Failed, Message, Ping, Pong
 from glasnost.core.wire.messages.directory import (
@@ -45,6 +47,33 @@ class Offer(Message, frozen=True):
 
 class Offered(Message, frozen=True):
     full: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A record of this node's that leads to somebody who knows nothing of us: always plain.
+
+    ``name`` is one label, the rest as in `Record`."""
+
+    name: str = ""
+    address: str = ""
+    reach: tuple[str, ...] | None = None
+    labels: dict[str, str] = {}
+    relay: str = "any"
+
+
+class Announce(Message, frozen=True):
+    """Publish these for as long as this connection lasts; each replaces what this program has
+    announced under its name before."""
+
+    since: ClassVar[int] = 2
+    records: tuple[Entry, ...] = ()
+
+
+class Announced(Message, frozen=True):
+    """For each of them nothing, or why it is not published: ``code: sentence``."""
+
+    since: ClassVar[int] = 2
+    refused: tuple[str, ...] = ()
 
 
 class Arrived(Message, frozen=True):
@@ -149,6 +178,7 @@ class Reloaded(Message, frozen=True):
 QUESTIONS: Final = (
     Hello,
     Offer,
+    Announce,
     Certify,
     Resolve,
     Where,
@@ -165,6 +195,8 @@ LOCAL = (
     | Welcome
     | Offer
     | Offered
+    | Announce
+    | Announced
     | Withdraw
     | Arrived
     | Certify

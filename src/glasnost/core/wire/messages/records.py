@@ -10,6 +10,10 @@ from glasnost.errors import ProtocolError
 #: it stays for as long as they can read it.
 RECORD_VERSION = 1
 
+#: What owners write as ``protection`` and as ``relay``.
+PROTECTIONS = ("sealed", "plain")
+RELAYS = ("sealed", "any", "no")
+
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a name means. ``name`` in full; ``address`` the text of an address; ``reach`` texts of
