@@ -23,7 +23,15 @@ def pool() -> Iterator[Daemon]:
     """A collector that knows a schedd and a slot; everybody may read there."""
     ads = [
         Ad({**SCHEDD, "MyAddress": "<192.0.2.1:9618?sock=schedd_1>", "TotalRunningJobs": 3}),
-        Ad({"MyType": "Machine", "Name": "slot1@x\x1b", "Rank": Expression("A + B"), "Cpus": 4}),
+        Ad(
+            {
+                "MyType": "Machine",
+                "Name": "slot1@x\x1b",
+                "Rank": Expression("A + B"),
+                "Cpus": 4,
+                "Load": float("inf"),
+            }
+        ),
     ]
 
     def make() -> Daemon:
@@ -53,6 +61,7 @@ def test_status_is_a_table_or_json(shell: Shell) -> None:
     schedd, slot = json.loads(done.out)
     assert (done.status, done.err) == (0, "")
     assert schedd["TotalRunningJobs"] == 3 and slot["Rank"] == {"expression": "A + B"}
+    assert slot["Load"] == {"expression": 'real("INF")'}
 
 
 def test_each_type_has_its_columns(shell: Shell) -> None:

@@ -48,6 +48,11 @@ def test_what_the_client_side_is_set_to_counts() -> None:
     assert policy.methods == (Method.CLAIMTOBE, Method.TOKEN) and policy.ciphers == ("AES",)
 
 
+def test_who_names_only_what_we_cannot_is_given_nothing_else() -> None:
+    told = config(SEC_CLIENT_AUTHENTICATION_METHODS="KERBEROS", SEC_CLIENT_CRYPTO_METHODS="ROT13")
+    assert (policy_of(told).methods, policy_of(told).ciphers) == ((), ())
+
+
 def host(folder: Path, **environ: str) -> Host:
     return Host(environ={"CONDOR_CONFIG": "ONLY_ENV", **environ}, hostname=lambda: "h.example.org")
 

@@ -43,6 +43,8 @@ def _message(*parts: int | dict[str, Value]) -> bytes:
 
 
 _HELLO = _message(69, {"ClaimId": ID, "RequestID": "1", "MyAddress": "<192.0.2.1:9618>"})
+#: With a claim that is no text.
+_ODD = _HELLO.replace(b"c0ffee", b"c0\xff\xffee", 1)
 _PROXY = _message({"Result": True, "ProxyMode": True})
 _NO = _message({"Result": False, "ErrorString": "invalid CCBID"})
 _ANSWER = _message(1, {"Name": "one", "Cpus": 4}, 1, {"Name": "two"}, 0)
@@ -131,8 +133,8 @@ PARSERS: list[Parser] = [
         "a daemon of HTCondor's that dials back",
         (f"{ccb.__name__}._hello",),
         check_hello,
-        st.one_of(st.binary(), mutated([_HELLO + _TAIL])),
-        seeds=lambda: [_HELLO],
+        st.one_of(st.binary(), mutated([_HELLO + _TAIL, _ODD])),
+        seeds=lambda: [_HELLO, _ODD],
     ),
     Parser(
         "a collector's answer, from its connection",

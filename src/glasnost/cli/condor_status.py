@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from glasnost.cli import common
 from glasnost.cli.condor_pool import addresses, in_pool, opened
 from glasnost.cli.output import note, say, say_json, table
-from glasnost.condor.classad import Ad, Expression
+from glasnost.condor.classad import Ad, ErrorValue, Expression, Value
 from glasnost.condor.questions import Question, about
 from glasnost.condor.questions import table as table_of
 
@@ -124,12 +125,13 @@ def _shown(ad: Ad, name: str) -> str:
 
 
 def _as_dict(ad: Ad) -> dict[str, Any]:
-    """An ad in JSON: what is no literal is the text of its expression, and marked as one."""
-    return {
-        name: {"expression": str(value)}
-        if isinstance(value, Expression)
-        else value
-        if value is None or isinstance(value, str | int | float | bool)
-        else ad.text(name)
-        for name, value in ad.items()
-    }
+    """An ad in JSON: what is no literal, or none of JSON's, is the text of its expression."""
+    return {name: _in_json(value, ad.text(name)) for name, value in ad.as_dict().items()}
+
+
+def _in_json(value: Value, text: str) -> Any:
+    if isinstance(value, Expression | ErrorValue):
+        return {"expression": text}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"expression": text}
+    return value

@@ -136,16 +136,16 @@ def _names(address: str) -> tuple[str, str]:
 def policy_of(config: CondorConfig) -> Policy:
     """What ``SEC_CLIENT_*`` asks for."""
     wanted = config.protection("CLIENT")
-    methods = tuple(
-        one for one in methods_in(" ".join(wanted.authentication_methods)) if one in _NAMED
-    )
+    named = methods_in(" ".join(wanted.authentication_methods))
+    # Whoever names only what we cannot is not given anything else.
+    methods = tuple(one for one in named if one in _NAMED)
     return Policy(
         authentication=Word.of(wanted.authentication),
         encryption=Word.of(wanted.encryption),
         integrity=Word.of(wanted.integrity),
         negotiation=Word.of(wanted.negotiation),
-        methods=methods or _METHODS,
-        ciphers=tuple(one for one in wanted.crypto_methods if one in _CIPHERS) or _CIPHERS,
+        methods=methods if wanted.authentication_methods else _METHODS,
+        ciphers=tuple(one for one in wanted.crypto_methods if one in _CIPHERS),
     )
 
 

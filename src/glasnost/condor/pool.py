@@ -54,7 +54,11 @@ class Pinged:
 
 
 class Pool:
-    """``collectors`` are its addresses or hosts, each asked if those before cannot be."""
+    """``collectors`` are its addresses or hosts, each asked if those before cannot be.
+
+    How we reach daemons is looked at once: who lives on while a host's addresses change makes a
+    new one, with a `Reaching` that is new.
+    """
 
     def __init__(
         self,

@@ -231,6 +231,10 @@ async def somebody_else(one: Scene, asked: Asked) -> None:
     (await one.dial_back(asked, claim="f" * 40)).close()
 
 
+async def no_text(one: Scene, asked: Asked) -> None:
+    (await one.dial_back(asked, claim="\udcff" * 40)).close()
+
+
 async def another_command(one: Scene, asked: Asked) -> None:
     (await one.dial_back(asked, command=60010)).close()
 
@@ -253,27 +257,10 @@ ENDINGS: list[tuple[str, Ending, type[Exception], str]] = [
     ("the broker talks nonsense", strange, ProtocolError, ""),
     ("the broker goes on and on", endless, ProtocolError, ""),
     ("somebody else dials", somebody_else, ProtocolError, "only the daemon was told"),
+    ("a claim that is no text", no_text, ProtocolError, "only the daemon was told"),
     ("another command", another_command, ProtocolError, "only the daemon was told"),
     ("a hello breaks off", half_a_hello, PathCut, "within a packet"),
 ]
-
-
-@pytest.mark.parametrize(
-    ("ending", "kind", "says"), [one[1:] for one in ENDINGS], ids=[one[0] for one in ENDINGS]
-)
-def test_what_ends_it_is_said(ending: Ending, kind: type[Exception], says: str) -> None:
-    async def scenario() -> None:
-        async with scene() as one:
-            walking = one.start()
-            asked = await one.asked()
-            await ending(one, asked)
-            why = await failure(walking)
-            assert isinstance(why, kind), repr(why)
-            assert says in str(why)
-            if not asked.over.done():
-                asked.close()
-
-    play(scenario)
 
 
 def test_nobody_comes() -> None:
@@ -383,15 +370,21 @@ RELAY_ENDINGS: list[tuple[str, Ending, type[Exception], str]] = [
 ]
 
 
+CASES: list[tuple[Way, str, Ending, type[Exception], str]] = [
+    *(("dial-back", *one) for one in ENDINGS),
+    *(("relay", *one) for one in RELAY_ENDINGS),
+]
+
+
 @pytest.mark.parametrize(
-    ("ending", "kind", "says"),
-    [one[1:] for one in RELAY_ENDINGS],
-    ids=[one[0] for one in RELAY_ENDINGS],
+    ("way", "ending", "kind", "says"),
+    [(way, *rest) for way, _, *rest in CASES],
+    ids=[f"{one[0]}: {one[1]}" for one in CASES],
 )
-def test_what_ends_a_relay_is_said(ending: Ending, kind: type[Exception], says: str) -> None:
+def test_what_ends_it_is_said(way: Way, ending: Ending, kind: type[Exception], says: str) -> None:
     async def scenario() -> None:
         async with scene() as one:
-            walking = one.start("relay")
+            walking = one.start(way)
             asked = await one.asked()
             await ending(one, asked)
             why = await failure(walking)

@@ -183,6 +183,7 @@ async def _hello(stream: CedarStream, connect_id: str) -> None:
     hello = Ad.from_lines(reader.ad(_MAX_LINES))
     reader.end()
     claim = hello.get("ClaimId")
-    known = isinstance(claim, str) and hmac.compare_digest(claim.encode(), connect_id.encode())
+    said = claim.encode("utf-8", "surrogateescape") if isinstance(claim, str) else b""
+    known = hmac.compare_digest(said, connect_id.encode())
     if command != Command.CCB_REVERSE_CONNECT or not known:
         raise ProtocolError("who connects does not know what only the daemon was told")
