@@ -138,6 +138,8 @@ def test_daemons_find_their_address_in_a_file(tmp_path: Path) -> None:
             assert lines["MyAddress"] == f'"{mine}"'
             assert lines["SharedPortCommandSinfuls"] == f'"<127.0.0.1:{number}?alias=vm>"'
             assert lines["RequestsSucceeded"] == "0"
+            path.unlink()  # as a master does that starts
+            await until(path.exists)
             assert str(service.address("startd_1")) == mine[:-1] + "&sock=startd_1>"
         assert not path.exists()
 

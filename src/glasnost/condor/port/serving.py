@@ -18,8 +18,12 @@ from glasnost.settings import CondorSetting, Settings
 
 log = logging.getLogger("glasnost.condor")
 
-#: HTCondor's daemons read the file again so often, seconds, as its own shared port writes it.
+#: The file is written so often, seconds, as HTCondor's own shared port does; its daemons read it
+#: as often.
 AD_EVERY: Final = 300.0
+#: And within this time when it has gone: a master that starts takes it for one that was left over,
+#: and its collector ends where there is none.
+AD_LOOK: Final = 1.0
 
 
 class PortService:
@@ -68,9 +72,19 @@ class PortService:
         return own_sinful(addresses, self._own.alias, sock)
 
     async def _keep(self, path: Path) -> None:
+        said = ""
+        written = -AD_EVERY
+        loop = asyncio.get_running_loop()
         while True:
-            try:
-                write_port_ad(path, self.address(), self._daemons.counts)
-            except OSError as error:
-                log.error("cannot write %s: %s", path, error.strerror)
-            await asyncio.sleep(AD_EVERY)
+            if loop.time() >= written + AD_EVERY or not _is_there(path):
+                written = loop.time()
+                try:
+                    write_port_ad(path, self.address(), self._daemons.counts)
+                except OSError as error:
+                    if said != (said := f"cannot write {path}: {error.strerror}"):  # once
+                        log.error("%s", said)
+            await asyncio.sleep(AD_LOOK)
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists()
