@@ -153,6 +153,7 @@ def test_what_a_collector_says_wrongly_is_one_sentence(tmp_path: Path) -> None:
         return Then.CLOSE
 
     async def nothing(call: Call) -> Then:
+        await call.payload()
         return Then.CLOSE
 
     async def a_packet_of_somebody_else(call: Call) -> Then:

@@ -41,6 +41,7 @@ from glasnost.condor.security.sessions import ClientSessions, Identity, Session
 from glasnost.condor.security.words import Word
 from glasnost.condor.stream import CedarStream
 from glasnost.errors import PathCut, Refused
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import address_text
 
 #: HTCondor's own: the bytes of a resumption's nonce.
@@ -155,7 +156,7 @@ def _peer(stream: CedarStream) -> Peer:
     try:
         return Peer(address_text(stream.sock.getpeername()))
     except OSError as error:
-        raise PathCut(f"the peer is gone: {error}") from error
+        raise PathCut(f"the peer is gone: {sentence(error)}") from error
 
 
 # --- a session again -----------------------------------------------------------------------------
