@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("known_host")
 
 
 @asynccontextmanager
-async def running(folder: Path, **condor: str) -> AsyncIterator[tuple[Agent, PortService]]:
+async def running(folder: Path, **condor: Any) -> AsyncIterator[tuple[Agent, PortService]]:
     settings = agent_lab.settings(condor=CondorSetting(**condor))
     service = PortService(settings)
     agent = Agent(NodeIdentity(settle(folder)), settings, folder / "run", other=service.door)
