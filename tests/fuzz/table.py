@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.fuzz import (
     ads,
     cedar,
+    condor_bridge,
     condor_ccb,
     condor_client,
     condor_config,
@@ -28,6 +29,7 @@ PARSERS: list[Parser] = [
     *proxies.PARSERS,
     *http.PARSERS,
     *cedar.PARSERS,
+    *condor_bridge.PARSERS,
     *condor_security.PARSERS,
     *condor_port.PARSERS,
     *condor_client.PARSERS,
