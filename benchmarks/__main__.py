@@ -15,7 +15,6 @@ from pathlib import Path
 from benchmarks import (
     addresses,
     condor_ads,
-    condor_ccb,
     condor_client,
     condor_port,
     dialback,
@@ -52,7 +51,6 @@ BENCHMARKS = {
         records,
         stage_ssh,
         condor_ads,
-        condor_ccb,
         condor_port,
         condor_client,
     )

@@ -45,18 +45,19 @@ def units(folder: Path, shell: Shell, *roles: str) -> dict[str, configparser.Con
 
 
 def test_each_daemon_has_a_unit_that_says_how_it_goes(fresh: Shell, tmp_path: Path) -> None:
-    found = units(tmp_path, fresh, "agent", "broker", "directory", "authority")
+    found = units(tmp_path, fresh, *(role for role in ROLES if role != "up"))
     assert sorted(found) == [
         "glasnost-agent.service",
         "glasnost-agent.socket",
         "glasnost-authority.service",
         "glasnost-broker.service",
+        "glasnost-condor-bridge.service",
         "glasnost-directory.service",
     ]
-    for role in ("agent", "broker", "directory", "authority"):
+    for role in ("agent", "broker", "directory", "authority", "condor-bridge"):
         service = found[f"glasnost-{role}.service"]["Service"]
         assert service["Type"] == "notify" and int(service["WatchdogSec"]) > 2
-        assert service["ExecStart"].endswith(f" -m glasnost {role}")
+        assert service["ExecStart"].endswith(f" -m glasnost {role.replace('-', ' ')}")
     reload = found["glasnost-agent.service"]["Service"]["ExecReload"]
     assert reload == "/bin/kill -HUP $MAINPID"
     assert found["glasnost-agent.socket"]["Socket"]["ListenStream"] == "%t/glasnost/port.sock"
@@ -66,7 +67,7 @@ def test_each_daemon_has_a_unit_that_says_how_it_goes(fresh: Shell, tmp_path: Pa
 def printed(shell: Shell) -> dict[str, str]:
     """The system's units of all daemons, on port 4711."""
     found: dict[str, str] = {}
-    for roles in (["up"], ["agent", "broker", "directory", "authority"]):
+    for roles in (["up"], [role for role in ROLES if role != "up"]):
         for part in shell.run("systemd", "print", *roles, GLASNOST_PORT="4711").out.split("# ")[1:]:
             name, _, text = part.partition("\n")
             found[name] = text

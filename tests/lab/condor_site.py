@@ -106,21 +106,31 @@ class _Nobody:
 
 
 @contextlib.asynccontextmanager
-async def broker(host: Host) -> AsyncIterator[CcbServer]:
-    """Our own broker, behind a shared port, on every address of its host."""
+async def broker(host: Host, more: Mapping[int, Served] | None = None) -> AsyncIterator[CcbServer]:
+    """Our own broker, behind a shared port, on every address of its host. It answers ``more``
+    than requests for others."""
     own = CcbServer(lambda: str(address_of(host, "collector"))[1:-1])
-    endpoint = Endpoint(server(own.commands()), "collector")
-    door = Door(_Nobody(), Daemons(None), {"collector": endpoint.take}, "collector")
+    try:
+        async with shared(host, "collector", {**own.commands(), **(more or {})}):
+            yield own
+    finally:
+        await own.close()
+
+
+@contextlib.asynccontextmanager
+async def shared(host: Host, sock: str, commands: dict[int, Served]) -> AsyncIterator[str]:
+    """A daemon with this id behind a shared port, on every address of its host; its address."""
+    endpoint = Endpoint(server(commands), sock)
+    door = Door(_Nobody(), Daemons(None), {sock: endpoint.take}, sock)
     port = SharedPort(lambda incoming: incoming.sock.close(), foreign=door)
     for ip, whole in ((host.ip4, "0.0.0.0"), (host.ip6, "::")):
         if ip is not None:
             port.listen(listen_tcp(whole, PORT))
     try:
-        yield own
+        yield str(address_of(host, sock))
     finally:
         port.close()
         await endpoint.close()
-        await own.close()
 
 
 class Daemon:

@@ -13,6 +13,8 @@ COMMANDS = {
     "ping": "glasnost.cli.condor_ping:ping",
     "explain": "glasnost.cli.condor_ping:explain",
     "sinful": "glasnost.cli.condor_sinful:sinful",
+    "bridge": "glasnost.cli.condor_bridge:bridge",
+    "matrix": "glasnost.cli.condor_matrix:matrix",
 }
 
 

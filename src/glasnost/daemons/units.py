@@ -14,6 +14,7 @@ ROLES: Final[Mapping[str, str]] = {
     "broker": "a broker of the pool",
     "directory": "the pool's directory",
     "authority": "the pool's authority",
+    "condor-bridge": "an HTCondor pool's daemons, under names",
 }
 #: Those that own the shared port.
 _PORT: Final = ("up", "agent")
@@ -77,7 +78,7 @@ def _service(role: str, command: str, user: bool) -> str:
         # It says when it serves, and that its loop turns.
         "Type=notify",
         "WatchdogSec=30",
-        f"ExecStart={command} {role}",
+        f"ExecStart={command} {role.replace('-', ' ')}",
         *([_RELOAD] if role in _PORT else []),
         "Restart=on-failure",
         "RestartSec=1",
