@@ -78,11 +78,17 @@ class ExitSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProxySetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One ``[[proxies]]``: how to log in at a SOCKS5 or HTTP proxy."""
+    """One ``[[proxies]]``: how to log in at a SOCKS5 or HTTP proxy.
+
+    It is said to the proxy itself, as an exit or a route leads to it, and to none that another
+    proxy of a route claims to lead to.
+    """
 
     #: Where it is, as routes and exits write it: `"ip4:10.8.0.1:1080"`.
     at: str
+    #: Who we are there.
     user: str
+    #: The password, if it is to stand here.
     password: str = ""
     #: A file whose first line is the password, so that it need not stand here.
     password_file: str = ""

@@ -5,6 +5,8 @@ Their crossing against proxies that others wrote is in tests/lab/test_proxies.py
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,17 +14,19 @@ import pytest
 
 from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.address import Route
-from glasnost.errors import ProtocolError, Refused, SettingsError, TrustError
+from glasnost.errors import ProtocolError, Refused, SettingsError, StageFailed, TrustError
 from glasnost.settings import ProxySetting, Settings
 from glasnost.stages import KINDS, Kind, Means
 from glasnost.stages.http_connect import MAX_HEAD, MAX_HEADS
-from glasnost.testing.contracts import PROMISES, Talk, converse, play
+from glasnost.stages.walk import walk
+from glasnost.testing.contracts import PROMISES, Talk, converse, path, play, step_on
 
 PROXY = "ip4:198.51.100.4:1080"
 LOGIN = Means(settings=Settings(proxies=(ProxySetting(PROXY, "ann", "pass word"),)))
 
 SOCKS = f"public/{PROXY}/socks5/"
 HTTP = f"public/{PROXY}/http-connect/"
+EVIL = "public/ip4:203.0.113.66:1080/socks5/"
 HELLO, HELLO_OR_LOGIN, CHOSEN_NONE = b"\5\1\0", b"\5\2\0\2", b"\5\0"
 TO4 = b"\5\1\0\1\xc0\x00\x02\x07\x00\x16"
 GRANTED = b"\5\0\0\1\0\0\0\0\0\0"
@@ -251,6 +255,55 @@ def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(SettingsError, match=r"cannot read .*No such file"):
         proxy.login()
+
+
+WHOSE = [
+    # name, route, via, index of the proxy's stage, whether it is told who we are
+    ("the route begins there", f"{SOCKS}ip4:192.0.2.7:22", "", 1, True),
+    ("an exit leads there", "public/ip4:192.0.2.7:22", f"public/{PROXY}/socks5", -1, True),
+    ("by another proxy of the exit", "public/ip4:192.0.2.7:22", f"{EVIL}{PROXY}/socks5", -1, True),
+    ("by a proxy of our exit", f"{HTTP}ip4:192.0.2.7:22", EVIL[:-1], 1, True),
+    ("by TLS", f"public/{PROXY}/tls:proxy/http-connect/ip4:192.0.2.7:22", "", 2, True),
+    ("another proxy of the route claims to lead there", f"{EVIL}{PROXY}/socks5", "", 3, False),
+    ("it is another", f"{EVIL}ip4:192.0.2.7:22", "", 1, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("route", "via", "index", "told"), [case[1:] for case in WHOSE], ids=[c[0] for c in WHOSE]
+)
+def test_a_login_is_for_the_proxy_itself(route: str, via: str, index: int, told: bool) -> None:
+    step = step_on(path(route, via=via), index, LOGIN)
+    assert step.login == (("ann", "pass word") if told else None)
+
+
+def test_a_proxy_that_a_peer_names_is_not_told_our_login_at_another() -> None:
+    """It grants a connection to our proxy, and then plays that."""
+
+    async def scenario() -> None:
+        loop, heard = asyncio.get_running_loop(), bytearray()
+
+        async def evil(listener: socket.socket) -> None:
+            sock, _ = await loop.sock_accept(listener)
+            with sock:
+                for answer in (CHOSEN_NONE, GRANTED):
+                    heard.extend(await loop.sock_recv(sock, 1000))
+                    await loop.sock_sendall(sock, answer)
+                methods = await loop.sock_recv(sock, 1000)
+                await loop.sock_sendall(sock, b"\5\2" if b"\2" in methods else b"\5\xff")
+                heard.extend(methods + await loop.sock_recv(sock, 1000))
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            playing = asyncio.create_task(evil(listener))
+            port = listener.getsockname()[1]
+            on = path(f"public/ip4:127.0.0.1:{port}/socks5/{PROXY}/socks5/ip4:192.0.2.7:22")
+            with pytest.raises(StageFailed, match=r"stage 4 \(socks5\): the proxy wants a login"):
+                await walk(on, LOGIN)
+            await playing
+        assert heard.endswith(HELLO) and b"pass word" not in heard
+
+    play(scenario)
 
 
 def kind_of(talk: Talk) -> Kind:

@@ -124,14 +124,18 @@ class Step:
     @property
     def login(self) -> tuple[str, str] | None:
         """User and password for the proxy that is talked with: it stands where the last origin
-        before this stage leads. Raises `SettingsError`."""
-        for index in range(self.index - 1, self.path.first - 1, -1):
-            stage = self.path.stage(index)
-            if stage.kind in KNOWN and KNOWN[stage.kind].protocols:
-                at = str(stage)
-                logins = (one.login() for one in self.means.settings.proxies if one.at == at)
-                return next(logins, None)
-        return None
+        before this stage leads. None where a proxy of the route has opened that: it may have led
+        us to whom it likes, and routes are others' words. Raises `SettingsError`."""
+        origins = [
+            index
+            for index in range(self.path.first, self.index)
+            if (known := KNOWN.get(self.path.stage(index).kind)) and known.protocols
+        ]
+        if not origins or len([index for index in origins if index >= 0]) > 1:
+            return None
+        at = str(self.path.stage(origins[-1]))
+        logins = (one.login() for one in self.means.settings.proxies if one.at == at)
+        return next(logins, None)
 
     @property
     def prefix(self) -> Hashable:
@@ -145,7 +149,8 @@ def no_login(login: tuple[str, str] | None) -> TrustError:
     """What is to be said where a proxy does not let us in with this login, or without any."""
     if login is None:
         return TrustError(
-            "the proxy wants a login, and [[proxies]] of the settings has none for it"
+            "the proxy wants a login, and [[proxies]] of the settings has none for it, or it "
+            "stands behind another proxy of the route, where no login is said"
         )
     return TrustError("the proxy does not accept our user and password")
 
