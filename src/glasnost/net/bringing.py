@@ -8,19 +8,19 @@ import contextlib
 import logging
 import os
 import signal
-import tempfile
 import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 import psutil
 
 from glasnost.errors import GlasnostError, Unavailable
-from glasnost.net.commands import begin, end, ended, last_line, run, size, whole_end
+from glasnost.net.commands import begin, end, ended, run, whole_end
 from glasnost.net.interfaces import read_host
+from glasnost.net.said import Said
 from glasnost.net.sentences import sentence
 from glasnost.net.sockets import connect_tcp
 from glasnost.setups import SetupSetting
@@ -44,14 +44,14 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Bringing:
-    """``mark`` is the file that says that something was begun; ``said`` is where commands write.
+    """``mark`` is the file that says that something was begun; ``said`` is whom commands tell.
     ``broke`` is told when what runs has ended by itself."""
 
     def __init__(
         self,
         setting: SetupSetting,
         mark: Path,
-        said: BinaryIO,
+        said: Said,
         broke: Callable[[str], None],
     ) -> None:
         self._setting = setting
@@ -77,7 +77,7 @@ class Bringing:
                 return
         until = asyncio.get_running_loop().time() + setting.timeout
         self._note(Begun(setting.stop))
-        start = size(self._said)
+        start = self._said.size()
         if setting.start:
             await run(setting.start, self._said, setting.timeout, self._note_process)
         else:
@@ -113,7 +113,7 @@ class Bringing:
                     ended(self._setting.run[0], self._process.returncode, self._said, start)
                 )
             if loop.time() >= until:
-                said = last_line(self._said, start)
+                said = self._said.last_line(start)
                 why += f" (said last: {said})" if said else ""
                 raise Unavailable(f"it is not up within {self._setting.timeout:g} s: {why}")
             await asyncio.sleep(LOOK_EVERY)
@@ -126,7 +126,7 @@ class Bringing:
         if setting.reaches:
             await _within(_reach(*setting.place()), f"{setting.reaches} does not answer")
         if setting.check:
-            with tempfile.TemporaryFile(buffering=0) as said:  # not what the program itself says
+            with Said() as said:  # not what the program itself says
                 await run(setting.check, said, LOOK)
 
     async def _watch(self, process: Process, start: int) -> None:

@@ -1,6 +1,6 @@
 """Commands of the user's own settings: lists of words, never a shell's, each with a time limit.
 
-What they say goes to one file; its last line is what is said of one that fails.
+What they say is kept (said.py); its last line is what is said of one that fails.
 """
 
 from __future__ import annotations
@@ -11,24 +11,20 @@ import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, Final
+from typing import Final
 
-from glasnost.core.text import printable
 from glasnost.errors import Unavailable
+from glasnost.net.said import Said
 
 #: Seconds between asking a program to end and ending it.
 PATIENCE: Final = 5.0
-#: Bytes at the end of what a command has said that are looked through for its last line, and
-#: characters of that line that are passed on.
-_TAIL: Final = 4096
-_LINE: Final = 200
 
 
-async def begin(words: Sequence[str], said: BinaryIO) -> Process:
+async def begin(words: Sequence[str], said: Said) -> Process:
     """Start a command, in a process group of its own. Raises `Unavailable`."""
     try:
         return await asyncio.create_subprocess_exec(
-            *words, stdin=DEVNULL, stdout=said, stderr=said, start_new_session=True
+            *words, stdin=DEVNULL, stdout=said.into, stderr=said.into, start_new_session=True
         )
     except OSError as error:
         why = (error.strerror or str(error)).lower()
@@ -37,13 +33,13 @@ async def begin(words: Sequence[str], said: BinaryIO) -> Process:
 
 async def run(
     words: Sequence[str],
-    said: BinaryIO,
+    said: Said,
     timeout: float,
     begun: Callable[[Process], None] = lambda process: None,
 ) -> None:
     """Run a command to its end; ``begun`` is told when it runs. Raises `Unavailable` where it fails
     or takes too long; of one that is given up nothing of its group is left."""
-    start = size(said)
+    start = said.size()
     process = await begin(words, said)
     try:
         begun(process)
@@ -85,24 +81,11 @@ def _kill_rest(process: Process) -> None:
     _signal(process.pid, signal.SIGKILL)
 
 
-def ended(program: str, status: int, said: BinaryIO, start: int = 0) -> str:
+def ended(program: str, status: int, said: Said, start: int = 0) -> str:
     """How a program came to its end, and the last it has said since ``start``."""
     how = f"status {status}" if status > 0 else f"signal {-status}" if status else "success"
-    last = last_line(said, start)
+    last = said.last_line(start)
     return f"{program} has ended with {how}" + (f": {last}" if last else "")
-
-
-def last_line(said: BinaryIO, start: int) -> str:
-    """The last that was said since ``start``, fit for a sentence."""
-    at = max(start, size(said) - _TAIL)
-    tail = os.pread(said.fileno(), _TAIL, at).decode("utf-8", "replace")
-    lines = [line.strip() for line in tail.splitlines() if line.strip()]
-    return printable(lines[-1], keep="")[:_LINE] if lines else ""
-
-
-def size(said: BinaryIO) -> int:
-    """How much has been said so far."""
-    return os.fstat(said.fileno()).st_size
 
 
 def _signal(group: int, number: int) -> None:

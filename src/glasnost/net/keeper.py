@@ -20,8 +20,9 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -29,6 +30,7 @@ from glasnost.core.protocols import setup as s
 from glasnost.errors import GlasnostError
 from glasnost.net.bringing import Bringing
 from glasnost.net.held import open_sockets
+from glasnost.net.said import Said
 from glasnost.net.sentences import sentence
 from glasnost.net.setups import ANOTHER
 from glasnost.net.sockets import listen_unix, private_directory
@@ -44,7 +46,7 @@ class Keeper:
     """Carries out what `core.protocols.setup` decides."""
 
     def __init__(
-        self, setting: SetupSetting, mark: Path, said: BinaryIO, listener: socket.socket
+        self, setting: SetupSetting, mark: Path, said: Said, listener: socket.socket
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._core = s.Setup(setting.grace, self._loop.time())
@@ -171,7 +173,7 @@ def main(folder: Path, name: str) -> int:
         return ANOTHER
     setting = msgspec.json.decode(sys.stdin.buffer.read(), type=SetupSetting)
     listener = listen_unix(folder / f"{name}.sock", socket.SOCK_SEQPACKET)
-    said = (folder / f"{name}.said").open("w+b", buffering=0)
+    said = FileIO(folder / f"{name}.said", "w")
     if os.fork():
         return 0
     os.setsid()
@@ -187,10 +189,11 @@ def main(folder: Path, name: str) -> int:
 
 
 async def _serve(
-    setting: SetupSetting, folder: Path, name: str, said: BinaryIO, listener: socket.socket
+    setting: SetupSetting, folder: Path, name: str, file: FileIO, listener: socket.socket
 ) -> None:
     try:
-        await Keeper(setting, folder / f"{name}.mark", said, listener).serve()
+        with Said(file) as said:
+            await Keeper(setting, folder / f"{name}.mark", said, listener).serve()
     finally:
         # Who is connected and not accepted yet hears the end, and asks the next keeper.
         (folder / f"{name}.sock").unlink(missing_ok=True)
