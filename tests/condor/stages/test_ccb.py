@@ -357,6 +357,10 @@ async def relaying_somebody_else(one: Scene, asked: Asked) -> None:
     (await asked.relay(hello("f" * 40, True))).close()
 
 
+async def relaying_no_text(one: Scene, asked: Asked) -> None:
+    (await asked.relay(hello("\udcff" * 40, True))).close()
+
+
 async def relaying_nothing(one: Scene, asked: Asked) -> None:
     await asked.say(Result=True, ProxyMode=True)
     asked.close()
@@ -366,6 +370,7 @@ RELAY_ENDINGS: list[tuple[str, Ending, type[Exception], str]] = [
     *ENDINGS[:5],
     ("it does not relay", not_relaying, ProtocolError, "does not say that it relays"),
     ("somebody else", relaying_somebody_else, ProtocolError, "only the daemon was told"),
+    ("no text", relaying_no_text, ProtocolError, "only the daemon was told"),
     ("no hello", relaying_nothing, PathCut, "before it answered"),
 ]
 
