@@ -169,6 +169,10 @@ class KnockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     #: The ports, in order: `["7000/tcp", "8000/udp"]`.
     ports: tuple[str, ...]
+    #: Where we knock so: `["198.51.100.4", "10.0.0.0/8", "gate.example.org"]` are addresses,
+    #: ranges, and names with all below them. Whoever else publishes a route with this knock learns
+    #: nothing of it.
+    hosts: tuple[str, ...]
     #: Seconds after each, so that they arrive in this order; and after the last, so that the
     #: firewall is done.
     delay: float = 0.05
@@ -178,6 +182,8 @@ class KnockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not 1 <= len(self.ports) <= MAX_KNOCKS:
             raise ValueError(f"a knock is at 1 to {MAX_KNOCKS} ports, not {len(self.ports)}")
         self.sequence()
+        if not self.hosts:
+            raise ValueError("a knock is for somebody: hosts is empty")
         if not (0 <= self.delay <= MAX_KNOCK_TIME and 0 <= self.wait <= MAX_KNOCK_TIME):
             raise ValueError(f"a knock's delay and wait are from 0 to {MAX_KNOCK_TIME:g} seconds")
 

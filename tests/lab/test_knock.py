@@ -23,10 +23,11 @@ from tests.lab.conftest import eventually
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("needs_lab")]
 
 ECHO, OPEN = 9000, 9001
+ANY = ("0.0.0.0/0",)
 KNOCKS = {
-    "fw": KnockSetting(("7000/tcp", "8000/udp", "9100/tcp"), delay=0.02, wait=0.2),
-    "fw-wrong": KnockSetting(("9100/tcp", "8000/udp"), delay=0.02, wait=0.2),
-    "fw-short": KnockSetting(("7000/tcp", "8000/udp"), delay=0.02, wait=0.2),
+    "fw": KnockSetting(("7000/tcp", "8000/udp", "9100/tcp"), ANY, delay=0.02, wait=0.2),
+    "fw-wrong": KnockSetting(("9100/tcp", "8000/udp"), ANY, delay=0.02, wait=0.2),
+    "fw-short": KnockSetting(("7000/tcp", "8000/udp"), ANY, delay=0.02, wait=0.2),
 }
 
 

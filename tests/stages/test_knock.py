@@ -18,6 +18,8 @@ from glasnost.stages.walk import walk
 from tests.core.routes.worlds import vantage
 from tests.stages.crossing import path, play
 
+HERE = ("127.0.0.1",)
+
 
 @contextlib.contextmanager
 def doors() -> Iterator[tuple[list[str], list[socket.socket]]]:
@@ -37,7 +39,7 @@ def doors() -> Iterator[tuple[list[str], list[socket.socket]]]:
 
 
 def with_knock(*ports: str) -> Means:
-    return Means(settings=Settings(knocks={"fw": KnockSetting(ports, delay=0, wait=0)}))
+    return Means(settings=Settings(knocks={"fw": KnockSetting(ports, HERE, delay=0, wait=0)}))
 
 
 def test_each_port_gets_its_packet_in_order_and_then_the_connection_is_made() -> None:
@@ -47,7 +49,9 @@ def test_each_port_gets_its_packet_in_order_and_then_the_connection_is_made() ->
         with doors() as (ports, sockets), socket.create_server(("127.0.0.1", 0)) as listener:
             for name, sock in zip(ports, sockets, strict=True):
                 loop.add_reader(sock, heard.append, name)
-            means = Means(settings=Settings(knocks={"fw": KnockSetting(tuple(ports), 0.01, 0.01)}))
+            means = Means(
+                settings=Settings(knocks={"fw": KnockSetting(tuple(ports), HERE, 0.01, 0.01)})
+            )
             on = path(f"public/knock:fw/ip4:127.0.0.1:{listener.getsockname()[1]}")
             with await walk(on, means):
                 pass
@@ -90,6 +94,33 @@ def test_nor_is_it_ever_crossed() -> None:
     play(scenario)
 
 
+def test_who_publishes_a_route_with_our_knock_learns_nothing_of_it() -> None:
+    """It leads to another address of this host, where every door is open."""
+
+    async def scenario() -> None:
+        with doors() as (ports, sockets):
+            means = Means(
+                settings=Settings(knocks={"fw": KnockSetting(tuple(ports), ("192.0.2.1",))})
+            )
+            says = (
+                r"^stage 1 \(knock:fw\): \[knocks.fw\] of the settings is not for ip4:127.0.0.1:1$"
+            )
+            with pytest.raises(StageFailed, match=says):
+                await walk(path("public/knock:fw/ip4:127.0.0.1:1"), means)
+            with pytest.raises(StageFailed, match=r"is not for dns:localhost:1"):
+                await walk(path("public/knock:fw/dns:localhost:1", lands="ip4"), means)
+            for sock in sockets:
+                with pytest.raises(BlockingIOError):
+                    sock.accept() if sock.type == socket.SOCK_STREAM else sock.recv(1)
+
+    play(scenario)
+
+
+def test_a_knock_is_for_somebody() -> None:
+    with pytest.raises(ValueError, match="hosts is empty"):
+        KnockSetting(("7/tcp",), ())
+
+
 BAD = [
     ((), "1 to 32 ports"),
     (("1/tcp",) * 33, "1 to 32 ports"),
@@ -104,10 +135,10 @@ BAD = [
 @pytest.mark.parametrize(("ports", "says"), BAD)
 def test_what_is_no_knock_is_refused(ports: tuple[str, ...], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        KnockSetting(ports)
+        KnockSetting(ports, HERE)
 
 
 @pytest.mark.parametrize("times", [{"delay": -1}, {"wait": 6}, {"delay": float("nan")}])
 def test_a_knock_does_not_wait_for_ever(times: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="from 0 to 5 seconds"):
-        KnockSetting(("7/tcp",), **times)
+        KnockSetting(("7/tcp",), HERE, **times)

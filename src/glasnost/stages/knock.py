@@ -1,7 +1,8 @@
 """``knock:NAME``: what a firewall wants to see before it lets us in, as our settings say.
 
-One packet to each port of a sequence, at the host that the route leads to next. Nothing answers a
-knock, so whether it had an effect shows at the stage behind it.
+One packet to each port of a sequence, at the host that the route leads to next, if our settings
+have that sequence for it: it is a secret, and routes are others' words. Nothing answers a knock, so
+whether it had an effect shows at the stage behind it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import asyncio
 import socket
 
 from glasnost.core.address.stage import Stage
+from glasnost.core.routes.spared import spares
 from glasnost.core.routes.traits import Traits
-from glasnost.errors import SettingsError
+from glasnost.errors import Refused, SettingsError
 from glasnost.net.sockets import knock, look_up
 from glasnost.settings import Settings
 from glasnost.stages.base import Kind, Step
@@ -23,6 +25,9 @@ async def cross(step: Step, sock: socket.socket | None) -> None:
     if (why := check(step.stage, step.means.settings)) is not None:
         raise SettingsError(why)
     setting = step.means.settings.knocks[step.stage.args[0]]
+    if not spares(setting.hosts, step.destination):
+        why = f"[knocks.{step.stage.args[0]}] of the settings is not for {step.destination}"
+        raise Refused("forbidden", why)
     way_out = step.path.exit
     hosts = await _hosts(step.destination, way_out.lands.protocol)
     for number, (port, protocol) in enumerate(setting.sequence()):

@@ -1,4 +1,5 @@
-"""Which origins an exit is not for: addresses, ranges, and names with all below them."""
+"""Which origins an exit is not for, or a knock is: addresses, ranges, and names with all below
+them."""
 
 from __future__ import annotations
 
