@@ -153,6 +153,12 @@ WRONG = [
     ("[[networks]]\nname = 'lab'\nranges = ['10.8']", "'10.8' does not appear to be"),
     ("[[networks]]\nname = 'lab'\nrange = []", "unknown field `range`"),
     ("port = ", "Invalid value"),
+    ('[ssh.gate]\nuser = "ann"\n[ssh.b]\n', "[ssh.b]: Object missing required field `user`"),
+    ('[tls."g.example.org"]\npin = "zz"\n', "[tls.g.example.org]: a pin is a SHA-256"),
+    ('[setups.vpn]\nrun = "openvpn"\n', "[setups.vpn]: Expected `array`, got `str` - at `$.run`"),
+    ('[knocks.fw]\nports = ["7/tcp"]\n', "[knocks.fw]: Object missing required field `hosts`"),
+    ('ssh = "gate"\n', "Expected `object`, got `str` - at `$.ssh`"),
+    ('[sockets]\n"postgresql" = "root"\n', "sockets 'postgresql' is neither a whole path"),
 ]
 
 

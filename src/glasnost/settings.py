@@ -60,6 +60,9 @@ TABLES = frozenset(
     {"networks", "exits", "proxies", "tls", "ssh", "knocks", "sockets", "costs", "setups", "condor"}
 )
 
+#: Those of them that have a name each.
+NAMED = {"tls": TlsSetting, "ssh": SshSetting, "knocks": KnockSetting, "setups": SetupSetting}
+
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every setting; docs/reference/settings.md is made from here."""
@@ -144,6 +147,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             ipaddress.ip_address(text)
         if self.websocket and not re.fullmatch(r"/[!-\"$-~]*", self.websocket):
             raise ValueError(f"websocket {self.websocket!r} is no path: visible ASCII after a /")
+        for place in self.sockets:
+            if not place.startswith(("/", "@")):
+                raise ValueError(f"sockets {place!r} is neither a whole path nor an @abstract name")
         _check_planning(self)
         if self.metrics:
             read_place(self.metrics)
@@ -245,7 +251,20 @@ def _with(settings: Settings, values: dict[str, Any], source: str) -> Settings:
     try:
         return msgspec.convert(msgspec.structs.asdict(settings) | values, Settings, strict=False)
     except ValueError as error:  # msgspec's own is one
-        raise SettingsError(f"{source}: {error}") from None
+        raise SettingsError(f"{source}: {_in_its_table(values) or error}") from None
+
+
+def _in_its_table(values: dict[str, Any]) -> str:
+    """What is wrong with the first named table that something is, and its name, which msgspec does
+    not say."""
+    for kind, table in NAMED.items():
+        found = values.get(kind)
+        for name, one in found.items() if isinstance(found, dict) else ():
+            try:
+                msgspec.convert(one, table, strict=False)
+            except ValueError as error:
+                return f"[{kind}.{name}]: {error}"
+    return ""
 
 
 def _with_proxy(settings: Settings) -> Settings:

@@ -68,6 +68,8 @@ SETTINGS = [
     '[[networks]]\nname = "lab"\nranges = ["10.0.0.0/8"]\n[costs]\n"cell.*" = 5\n',
     'enable_ipv4 = "auto"\nadvertise = ["found", "203.0.113.9"]\nprefer = ["lab.*"]\n',
     '[[exits]]\nname = "proxy"\nvia = "socks5:10.0.0.1:1080"\nlands = ["ip4@public"]\n',
+    '[ssh.gate]\nuser = "ann"\n[tls."a.b"]\nprotocols = ["h2"]\n[sockets]\n"@x" = "root"\n',
+    '[knocks.fw]\nports = ["7/tcp"]\nhosts = ["10.0.0.0/8"]\n[setups.v]\nstart = ["true"]\n',
 ]
 PROXIES = [
     "http://ann:p%40ss@gate.example.org:3128",
@@ -456,6 +458,7 @@ PARSERS = [
         (
             "glasnost.settings.load_settings",
             "glasnost.settings._with",
+            "glasnost.settings._in_its_table",
             "glasnost.roles.doctor.host._unknown_words",
         ),
         check_settings,
