@@ -257,17 +257,22 @@ def test_nothing_is_left_whenever_it_is_cancelled() -> None:
 
 _WAITS = """
 import asyncio, sys
+from glasnost.net.openssh_login import Login
 from tests.stages.test_ssh import MEANS, path, walk
+if "deaf" in sys.argv:  # so that its thread is too late for certain
+    Login._hear = lambda self: None
 asyncio.run(walk(path(sys.argv[1]), MEANS))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_program_that_is_ended_while_it_logs_in_leaves_no_client(number: signal.Signals) -> None:
+    """Nor its folder, where it may still do something: at Ctrl-C."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(20)
         route = f"public/ip4:127.0.0.1:{listener.getsockname()[1]}/ssh:gate/ip4:10.1.2.3:1"
         command = [sys.executable, "-c", _WAITS, route]
+        command += ["deaf"] if number == signal.SIGINT else []
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             accepted, _ = listener.accept()
             with accepted:
@@ -276,6 +281,8 @@ def test_a_program_that_is_ended_while_it_logs_in_leaves_no_client(number: signa
                 (client,) = psutil.Process(process.pid).children()
                 process.send_signal(number)
                 process.wait()
+                if number == signal.SIGINT:
+                    assert not list(Path("/tmp").glob(f"glasnost-ssh-{process.pid}-*"))
                 accepted.settimeout(20)
                 drain(accepted)  # until it ends: nobody has the connection any more
         asyncio.run(until(lambda: not client.is_running()))
@@ -290,8 +297,11 @@ def test_the_folder_of_a_process_that_was_killed_is_removed_by_the_next(
     names = [f"glasnost-ssh-{pid}-x" for pid in (gone.pid, os.getpid(), "x")]
     for name in names:
         (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (0, time.time() - 61))
+    young = f"glasnost-ssh-{gone.pid}-y"  # of a process elsewhere, perhaps
+    (tmp_path / young).mkdir()
     cross(sends())
-    assert sorted(os.listdir(tmp_path)) == sorted(names[1:])
+    assert sorted(os.listdir(tmp_path)) == sorted([*names[1:], young])
 
 
 def test_without_openssh_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

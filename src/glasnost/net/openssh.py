@@ -22,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ from glasnost.net.sockets import KEEP_ALIVE, closed_on_error, pair
 
 #: How the folders begin in which clients listen, for as long as a login takes; then the process.
 _FOLDER: Final = "glasnost-ssh-"
+#: A folder older than this, seconds, is left behind if we see no such process. A younger one may be
+#: of a process in a container that shares our files: no login takes that long.
+_LEFT: Final = 60.0
 
 #: What ``ProxyCommand`` runs: it is given our connection on its standard error, which is ours, and
 #: gives it to ssh on its standard output, as ``ProxyUseFdpass`` has it.
@@ -151,8 +155,10 @@ def _sweep() -> None:
     """Remove what processes have left that were killed while they logged in."""
     for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
         pid = left.name.removeprefix(_FOLDER).partition("-")[0]
-        if pid.isdecimal() and not Path("/proc", pid).exists():
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another has removed it in this moment
+            old = time.time() - left.stat().st_mtime > _LEFT
+            if pid.isdecimal() and old and not Path("/proc", pid).exists():
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _arguments(order: Order, folder: str) -> list[str]:

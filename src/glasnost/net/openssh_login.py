@@ -75,7 +75,7 @@ class Login:
                 sock.connect(f"{self._folder}/s")
             except OSError:
                 raise PathCut("the SSH server closed the connection") from None
-            self._clean_up()
+            self.clean_up()
         return sock
 
     def leads(self, entered: Entered, near: socket.socket) -> None:
@@ -93,7 +93,8 @@ class Login:
         near = self._held[1]()
         return near is None or near.fileno() < 0
 
-    def _clean_up(self) -> None:
+    def clean_up(self) -> None:
+        """Remove its folder, which nobody needs once the stream is there."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # --- in the thread --------------------------------------------------------------------------
@@ -106,7 +107,7 @@ class Login:
             for line in self._lines():
                 self._note(line, told)
         self._process.wait()
-        self._clean_up()
+        self.clean_up()
         for one in (self.inside, self.opened):
             if not one.done():
                 one.set_exception(why_ended(bytes(told)))
@@ -175,7 +176,10 @@ _logins: set[Login] = set()
 @atexit.register
 def farewell() -> None:
     """Let what has been written to streams that are closed leave, within `FAREWELL` seconds. For a
-    socket of our own, the kernel would see to that."""
+    socket of our own, the kernel would see to that. Who gives up a login and ends is faster than
+    the thread that hears of it."""
     until = time.monotonic() + FAREWELL
     while any(one.ending for one in list(_logins)) and time.monotonic() < until:
         time.sleep(0.01)
+    for one in list(_logins):
+        one.clean_up()
