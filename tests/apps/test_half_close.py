@@ -73,7 +73,8 @@ async def served(stack: AsyncExitStack, protection: str) -> Service:
 
 async def finished(sock: socket.socket, protection: str) -> Pair:
     """What a client makes of a raw stream to the service."""
-    record = m.Record(name=FULL, address="", protection=protection)
+    door = "public/ip4:192.0.2.1:9618/service:echo"
+    record = m.Record(name=FULL, address=door, protection=protection)
     return await streams(await finish(sock, record, lab().agent(node8())))
 
 
