@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import (
     addresses,
     condor_ads,
+    condor_ccb,
     condor_client,
     condor_port,
     dialback,
@@ -51,6 +52,7 @@ BENCHMARKS = {
         records,
         stage_ssh,
         condor_ads,
+        condor_ccb,
         condor_port,
         condor_client,
     )

@@ -21,7 +21,7 @@ import msgspec
 from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.address.names import Name
 from glasnost.core.protocols.views import News
-from glasnost.core.routes import Plan, Vantage, plan
+from glasnost.core.routes import Plan, Vantage
 from glasnost.core.wire.messages import Offer, Party, Query, Record
 from glasnost.errors import GlasnostError, Unavailable
 from glasnost.net.bridge import Stream, dispose
@@ -38,7 +38,7 @@ from glasnost.roles.server import Server, StreamHandler
 from glasnost.roles.standing import Standing, alone
 from glasnost.roles.watcher import Watcher
 from glasnost.settings import Settings, home_directory, load_settings, run_directory
-from glasnost.stages import Means, register, traits
+from glasnost.stages import Means, register
 from glasnost.trust.certificates import make_csr
 from glasnost.trust.credentials import Credentials
 from glasnost.trust.keys import new_key
@@ -205,14 +205,8 @@ class Node:
 
     async def _plan(self, record: Record) -> Plan:
         known = _experiences.setdefault(self._run, Experience())
-        return plan(
-            await self.local.where(),
-            target_of(record),
-            self._settings.policy(),
-            known.history,
-            known.now(),
-            kinds=traits(self._settings),
-        )
+        here = Standing(await self.local.where(), Means(settings=self._settings), known)
+        return here.plan(target_of(record))
 
     async def query(
         self,

@@ -213,6 +213,9 @@ class CondorSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port_ad: str = ""
     #: The host's name in that address, which TLS certificates are held against (HOST_ALIAS).
     alias: str = ""
+    #: HTCondor's brokers at which this host registers (CCB_ADDRESS): "cm.example.org:9618". So its
+    #: clients reach the plain services here, and HTCondor's daemons, though it cannot be dialled.
+    brokers: tuple[str, ...] = ()
     #: Who is called by those who name nobody (SHARED_PORT_DEFAULT_ID).
     default_id: str = "collector"
     #: Who is given what speaks HTTP or TLS (SHARED_PORT_HTTP_FORWARDING_ID). Empty: nobody.

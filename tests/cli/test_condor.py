@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from glasnost.condor.classad import Ad, Expression
-from glasnost.condor.commands import Level
+from glasnost.condor.commands import Command, Level
+from glasnost.condor.server.call import Call, Then
 from tests.cli.conftest import Shell
-from tests.condor.daemon import Daemon, answering, beside
+from tests.condor.daemon import Daemon, Handler, answering, beside
 
 SCHEDD = {"MyType": "Scheduler", "Name": "s1@h.example.org", "Machine": "h.example.org"}
 
@@ -139,6 +141,43 @@ def test_what_cannot_be_done_is_one_sentence(shell: Shell) -> None:
     shell.run("condor", "ping", "<192.0.2.1:x>").failed(1, "column")
     shell.run("condor", "explain", "<?alias=h>").failed(1, "nothing that could be dialled")
     shell.run("condor", "status", CONDOR_CONFIG="/nowhere/condor_config").failed(1, "CONDOR_CONFIG")
+
+
+def test_what_a_collector_says_wrongly_is_one_sentence(tmp_path: Path) -> None:
+    async def a_million_attributes(call: Call) -> Then:
+        await call.payload()
+        writer = call.stream.writer()
+        writer.integer(1)
+        writer.integer(1_000_000)
+        await call.stream.send(writer)
+        return Then.CLOSE
+
+    async def nothing(call: Call) -> Then:
+        await call.payload()
+        return Then.CLOSE
+
+    async def a_packet_of_somebody_else(call: Call) -> Then:
+        await call.payload()
+        call.stream.sock.send(struct.pack(">BI", 1, 64) + bytes(64))
+        return Then.CLOSE
+
+    lies: dict[Command, Handler] = {
+        Command.QUERY_STARTD_ADS: a_million_attributes,
+        Command.QUERY_SCHEDD_ADS: nothing,
+        Command.QUERY_MASTER_ADS: a_packet_of_somebody_else,
+    }
+    said = {
+        "startd": "an ad of 1000000 attributes",
+        "schedd": "closed the connection before it answered",
+        "master": "a packet that this session's key has not sealed",
+        "negotiator": "the connection is closed while we log in",
+    }
+    with beside(lambda: Daemon(lies)) as liar:
+        shell = Shell(tmp_path, {"CONDOR_CONFIG": "ONLY_ENV"})
+        for called, why in said.items():
+            typed = ("condor", "status", "--pool", f"127.0.0.1:{liar.port}", "--type", called)
+            done = shell.run(*typed)
+            assert (done.status, done.out) == (1, "") and why in done.err, done
 
 
 def test_a_token_that_is_of_no_use_is_told_of(shell: Shell, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from glasnost.condor.cedar.ciphers import AES, BLOWFISH, TRIPLE_DES
 from glasnost.condor.classad import Ad
-from glasnost.condor.client import SessionGone, ask_permission, start_anew, start_command
+from glasnost.condor.client import SessionGone, permitted, start_anew, start_command
 from glasnost.condor.commands import Command, Level
 from glasnost.condor.security.ad_messages import receive_ad, send_ad
 from glasnost.condor.security.methods.base import Login
@@ -410,11 +410,13 @@ def test_asking_for_permission(loop: str, allowed: bool) -> None:
     async def scenario() -> None:
         rig = Rig(allow=lambda level, who, where: allowed)
         async with rig.connection() as stream:
-            found, session = await ask_permission(
-                stream, Command.QUERY_ANY_ADS, rig.settings(), rig.sessions, ADDRESS, NOW
+            meant = Command.QUERY_ANY_ADS
+            call = await start_command(
+                *(stream, Command.DC_SEC_QUERY, rig.settings(), rig.sessions, ADDRESS, NOW),
+                auth_command=meant,
             )
-        assert found is allowed
-        assert session is not None
+            assert await permitted(call) is allowed
+        assert call.session is not None
 
     run(loop, scenario())
 

@@ -351,7 +351,7 @@ def test_without_negotiation_nobody_can_be_asked() -> None:
         async with daemon() as one:
             with (
                 pool_of(who=caller(RAW)) as pool,
-                pytest.raises(Unavailable, match="SEC_CLIENT_NEGOTIATION"),
+                pytest.raises(Refused, match="in a negotiation, which is off"),
             ):
                 await pool.ping(one.address)
 

@@ -27,6 +27,7 @@ CALLS = {
 }
 #: What looks like it and needs no fuzzing, each with its reason.
 EXEMPT = {
+    "glasnost.condor.port.dialling.read_address": "calls parse, with brackets around it or not",
     "glasnost.condor.ccb.file.ReconnectFile.load": "our own file, by parse_kept",
     "glasnost.cli.route.parse": "a command: one call of _read",
     "glasnost.condor.cedar.ciphers._counted": "adds to an IV, whatever it is",

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from glasnost.condor.addresses.reading import parse
+from glasnost.condor.pool import Pool
 from glasnost.testing.lab import Host, Lab
 from tests.lab.condor_site import Daemon, ask, behind, beside, broker, broker_behind, reach
 
@@ -93,3 +95,18 @@ def test_a_broker_behind_a_broker_is_asked_in_its_turn(
 ) -> None:
     address = site.daemons["behind two brokers"].address
     assert ask(site.clients[client], lambda pool: reach(pool, address)) == ways
+
+
+def test_of_several_brokers_one_that_lives_is_enough(site: Site) -> None:
+    """HTCondor's tools take them in any order, one after the other."""
+    daemon = site.daemons["IPv4 behind NAT"]
+    # Nobody listens there, on a host that is up; and one address that nobody has.
+    gone = [f"{site.clients['with IPv4 only'].ip4}:9#1", "198.51.100.99:9618#2"]
+    sinful = parse(daemon.address).with_params(CCBID=" ".join([*gone, daemon.contact]))
+
+    async def pinged(pool: Pool) -> str:
+        found = await pool.ping(str(sinful))
+        return str(found.connected.path.route.stages[1])
+
+    for client in ("with IPv4 only", "behind NAT"):
+        assert ask(site.clients[client], pinged) == "condor.sock:collector"

@@ -41,6 +41,7 @@ from glasnost.condor.security.sessions import ClientSessions, Identity, Session
 from glasnost.condor.security.words import Word
 from glasnost.condor.stream import CedarStream
 from glasnost.errors import PathCut, Refused
+from glasnost.net.sentences import sentence
 from glasnost.net.sockets import address_text
 
 #: HTCondor's own: the bytes of a resumption's nonce.
@@ -131,23 +132,13 @@ async def start_anew(
     raise AssertionError("the second attempt returns or raises")
 
 
-async def ask_permission(
-    stream: CedarStream,
-    command: int,
-    settings: ClientSettings,
-    sessions: ClientSessions,
-    address: str,
-    now: float,
-    peer: Peer | None = None,
-) -> tuple[bool, Session | None]:
-    """Whether the daemon would let us have a command (DC_SEC_QUERY), and as whom it knows us."""
-    call = await start_command(
-        stream, Command.DC_SEC_QUERY, settings, sessions, address, now, peer, command
-    )
+async def permitted(call: Call) -> bool:
+    """What a daemon answers to DC_SEC_QUERY: whether it would let us have the command that was
+    meant."""
     if call.raw is not None:
         raise Refused("security", "permission is asked about in a negotiation, which is off")
-    answer = await receive_ad(stream)
-    return answer.get("AuthorizationSucceeded") is True, call.session
+    answer = await receive_ad(call.stream)
+    return answer.get("AuthorizationSucceeded") is True
 
 
 def _peer(stream: CedarStream) -> Peer:
@@ -155,7 +146,7 @@ def _peer(stream: CedarStream) -> Peer:
     try:
         return Peer(address_text(stream.sock.getpeername()))
     except OSError as error:
-        raise PathCut(f"the peer is gone: {error}") from error
+        raise PathCut(f"the peer is gone: {sentence(error)}") from error
 
 
 # --- a session again -----------------------------------------------------------------------------

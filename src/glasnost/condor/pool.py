@@ -19,11 +19,10 @@ from glasnost.condor.addresses.sinful import Sinful
 from glasnost.condor.caller import Caller
 from glasnost.condor.classad import Ad
 from glasnost.condor.classad.answers import AnswerReader
-from glasnost.condor.client import Call, SessionGone
+from glasnost.condor.client import Call, SessionGone, permitted
 from glasnost.condor.commands import Command, Level
 from glasnost.condor.questions import ANY, Question, located
 from glasnost.condor.reaching import Reaching, routes_to
-from glasnost.condor.security.ad_messages import receive_ad
 from glasnost.condor.stream import CedarStream
 from glasnost.core.address import Address
 from glasnost.core.routes import Plan, Target
@@ -138,15 +137,12 @@ class Pool:
         """Be let in by a daemon, and hear whether it allows us what a level stands for."""
         asked = Command[f"DC_NOP_{level.name}"]
         connected = await self.start(address, Command.DC_SEC_QUERY, asked)
-        call = connected.result
         try:
-            if call.raw is not None:
-                raise Unavailable("nobody is asked for permission without SEC_CLIENT_NEGOTIATION")
             async with patiently():
-                answer = await receive_ad(call.stream)
+                allowed = await permitted(connected.result)
         finally:
-            close(call)
-        return Pinged(connected, level, answer.get("AuthorizationSucceeded") is True)
+            close(connected.result)
+        return Pinged(connected, level, allowed)
 
     # --- collectors -----------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from glasnost.condor.cedar.frames import Packets, cut
 from glasnost.condor.cedar.values import Incomplete, Reader, Version, Writer
 from glasnost.condor.security.chance import SYSTEM, Chance
 from glasnost.errors import PathCut, ProtocolError
+from glasnost.net.sentences import sentence
 
 #: The longest message that is taken whole, unless the caller says otherwise: ads with everything
 #: in them have some 100 kB.
@@ -98,7 +99,7 @@ class CedarStream:
         try:
             await asyncio.get_running_loop().sock_sendall(self.sock, data)
         except OSError as error:
-            raise PathCut(f"the peer is gone: {error}") from error
+            raise PathCut(f"the peer is gone: {sentence(error)}") from error
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -176,7 +177,7 @@ class CedarStream:
             try:
                 data = await asyncio.get_running_loop().sock_recv(self.sock, min(size, _CHUNK))
             except OSError as error:
-                raise PathCut(f"the peer is gone: {error}") from error
+                raise PathCut(f"the peer is gone: {sentence(error)}") from error
             if not data:
                 if self._packets.rest:
                     raise PathCut("the peer closed the connection within a packet")

@@ -78,7 +78,7 @@ async def agent(home: Path, read: Read) -> AsyncIterator[Agent]:
         try:
             await serving.start()
             if foreign is not None:
-                foreign.start(serving.port_number)
+                foreign.start(serving.port_number, serving.serve, serving.dial_ranges)
             yield serving
         finally:
             await serving.close()

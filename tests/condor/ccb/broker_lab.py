@@ -37,6 +37,8 @@ from tests.net.pairs import descriptors, until
 RAW = Policy(negotiation=Word.NEVER)
 #: What negotiates: AES for everybody, whoever they are.
 AES = Policy()
+#: What a default pool asks for.
+SECURE = Policy(encryption=Word.REQUIRED, integrity=Word.REQUIRED)
 POLICIES = {"raw": RAW, "negotiated": AES}
 
 
@@ -48,7 +50,13 @@ class _Nobody:
 class Site:
     """A broker at a port of its own, as the endpoint ``collector``."""
 
-    def __init__(self, kept: Path | None = None, host: str = "127.0.0.1", **limits: Any) -> None:
+    def __init__(
+        self,
+        kept: Path | None = None,
+        host: str = "127.0.0.1",
+        secure: bool = False,
+        **limits: Any,
+    ) -> None:
         listener = listen_tcp(host, 0)
         number = listener.getsockname()[1]
         self.host, self.number = host, number
@@ -60,7 +68,8 @@ class Site:
         self.server = Server(
             commands={**nops(), **self.broker.commands()},
             authorize=server.authorize,
-            policy=server.policy,
+            # What is asked of everybody does not touch a target's hello, which has no session.
+            policy=(lambda level: SECURE) if secure else server.policy,
             me=server.me,
             keeper=server.keeper,
             clock=server.clock,

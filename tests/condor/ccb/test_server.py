@@ -69,7 +69,7 @@ def test_a_target_is_dialled_back_from(loop: str, policy: Policy) -> None:
 @WAYS
 def test_a_stream_is_relayed(loop: str, policy: Policy) -> None:
     async def scenario() -> None:
-        async with site() as here:
+        async with site(secure=policy is AES) as here:
             target = await here.target(policy)
             requester = await here.request(target.ccbid, policy, streaming=True)
             request = await target.next()

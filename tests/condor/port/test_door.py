@@ -19,7 +19,7 @@ from glasnost.core.wire.header import Call
 from glasnost.net import handover
 from glasnost.net.port import Incoming, SharedPort
 from glasnost.net.sockets import listen_tcp
-from tests.condor.port.endpoints import connect_message, listen_at, message, take
+from tests.condor.port.endpoints import connect_message, let_go, listen_at, message, take
 from tests.net.pairs import LOOPS, descriptors, run, until
 
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
@@ -73,16 +73,6 @@ async def site(folder: Path, **more: str) -> AsyncIterator[Site]:
         for sock in [*(one.sock for one in here.bare), *(sock for sock, _ in here.own)]:
             sock.close()
     await until(lambda: descriptors() == before)
-
-
-async def let_go(sock: socket.socket) -> None:
-    """It is closed without a word."""
-    with sock:
-        try:
-            async with asyncio.timeout(10):
-                assert await asyncio.get_running_loop().sock_recv(sock, 100) == b""
-        except ConnectionResetError:
-            pass  # something of ours was unread
 
 
 async def aside(work: Callable[[], socket.socket]) -> socket.socket:

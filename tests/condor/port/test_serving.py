@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("known_host")
 
 
 @asynccontextmanager
-async def running(folder: Path, **condor: str) -> AsyncIterator[tuple[Agent, PortService]]:
+async def running(folder: Path, **condor: Any) -> AsyncIterator[tuple[Agent, PortService]]:
     settings = agent_lab.settings(condor=CondorSetting(**condor))
     service = PortService(settings)
     agent = Agent(NodeIdentity(settle(folder)), settings, folder / "run", other=service.door)
@@ -138,6 +139,8 @@ def test_daemons_find_their_address_in_a_file(tmp_path: Path) -> None:
             assert lines["MyAddress"] == f'"{mine}"'
             assert lines["SharedPortCommandSinfuls"] == f'"<127.0.0.1:{number}?alias=vm>"'
             assert lines["RequestsSucceeded"] == "0"
+            path.unlink()  # as a master does that starts
+            await until(path.exists)
             assert str(service.address("startd_1")) == mine[:-1] + "&sock=startd_1>"
         assert not path.exists()
 

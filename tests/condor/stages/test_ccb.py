@@ -69,6 +69,14 @@ class Asked(NamedTuple):
         return self.call.stream.detach()
 
 
+#: What a daemon says first, right behind its hello.
+TAIL = b"\x01\0\0\0\x08first"
+
+
+def packet(body: bytes) -> bytes:
+    return HEADER.pack(1, len(body)) + body
+
+
 def hello(claim: object, encrypted: bool, command: int = 69) -> bytes:
     """The body of a daemon's first message."""
     writer = Writer(encrypted)
@@ -115,7 +123,7 @@ class Scene:
         sock = await connect_tcp("127.0.0.1", port or self.port)
         body = hello(asked.ad["ClaimId"] if claim is None else claim, False, command)
         connect = connect_message(to.sock, 20, "STARTD")
-        sock.send(connect + HEADER.pack(1, len(body)) + body)
+        sock.send(connect + packet(body))
         return sock
 
 
@@ -182,18 +190,35 @@ def test_the_dial_back_counts_whenever_the_brokers_word_comes(order: str, raw: b
     play(scenario)
 
 
-def test_the_stream_begins_right_behind_the_hello() -> None:
-    """It came in one packet with the connect message and what the daemon said first."""
+@pytest.mark.parametrize("drip", [False, True], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize("way", ["dial-back", "relay"])
+def test_the_stream_begins_right_behind_the_hello(way: Way, drip: bool) -> None:
+    """However the daemon's bytes come: not one of its own is taken."""
 
     async def scenario() -> None:
-        async with scene() as one:
-            walking = one.start()
+        async with scene(raw=True) as one:
+            walking = one.start(way)
             asked = await one.asked()
-            target = await one.dial_back(asked)
-            target.send(b"\x01\0\0\0\x08first")
-            with target, await walking as sock:
-                assert await read(sock, 10) == b"\x01\0\0\0\x08first"
-            asked.close()
+            said = packet(hello(asked.ad["ClaimId"], False)) + TAIL
+            if way == "relay":
+                far = asked.call.stream.detach()
+                asked.over.set_result(Then.TAKEN)
+                writer = Writer()
+                writer.ad(Ad({"Result": True, "ProxyMode": True}).lines())
+                said = packet(writer.message()) + said
+            else:
+                far = await connect_tcp("127.0.0.1", one.port)
+                said = connect_message(parse(str(asked.ad["MyAddress"])).sock, -1) + said
+            with far:
+                for piece in [bytes([byte]) for byte in said] if drip else [said]:
+                    far.send(piece)
+                    await asyncio.sleep(0)
+                with await walking as sock:
+                    assert await read(sock, len(TAIL)) == TAIL
+                    far.close()
+                    assert await read(sock, 1) == b""
+            if way == "dial-back":
+                asked.close()
 
     play(scenario)
 

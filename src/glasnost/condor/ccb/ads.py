@@ -90,3 +90,30 @@ def result(error: str) -> Ad:
 def _text(ad: Ad, name: str) -> str:
     value = ad.get(name)
     return value if isinstance(value, str) else ""
+
+
+# --- a target's side ------------------------------------------------------------------------------
+
+
+def registering(name: str, old: Ad | None) -> Ad:
+    """What a target says first; ``old`` is what it was told the last time."""
+    known = {} if old is None else _of(old, "CCBID", "ClaimId")
+    return Ad({"Command": int(Command.CCB_REGISTER), "Name": name, **known})
+
+
+def hello(request: Ad) -> Ad:
+    """What stands before a dial-back. What a broker has said of its way is passed on, as
+    HTCondor's own targets do."""
+    way = ("CCBPriorHop", "CCBOriginalRequester", "CCBRoute")
+    return Ad(_of(request, "ClaimId", "RequestID", "MyAddress", *way))
+
+
+def told(request: Ad, error: str) -> Ad:
+    """What came of a request; no error: we have dialled."""
+    about = _of(request, "ClaimId", "RequestID", "MyAddress")
+    return Ad({**about, "Result": not error, **({"ErrorString": error} if error else {})})
+
+
+def _of(ad: Ad, *names: str) -> dict[str, str]:
+    """Some texts of an ad; none that is longer than any should be."""
+    return {name: text for name in names if 0 < len(text := _text(ad, name)) <= MAX_TEXT}
