@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from glasnost.condor.addresses.dial import Choice, choose
@@ -22,6 +23,7 @@ from glasnost.condor.commands import Command, Level
 from glasnost.condor.pool import Pool
 from glasnost.condor.port.daemons import Daemons
 from glasnost.condor.port.door import Door
+from glasnost.condor.port.target import CcbTarget
 from glasnost.condor.questions import about
 from glasnost.condor.reaching import Reaching
 from glasnost.condor.security.methods.base import Doorkeeper, Peer
@@ -39,6 +41,7 @@ from glasnost.roles.standing import alone
 from glasnost.settings import Settings
 from glasnost.stages import register
 from glasnost.testing.lab import Host
+from glasnost.testing.world import PUBLIC
 from tests.condor.ccb.broker_lab import Target, receive, send
 from tests.condor.daemon import answering, config
 
@@ -200,6 +203,45 @@ async def behind(
         running.cancel()
         await asyncio.wait([running])
         target.close()
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A host of ours that nobody dials, by the address of the daemon behind its port."""
+
+    address: str
+
+
+@contextlib.asynccontextmanager
+async def ours_behind(host: Host, at: Host) -> AsyncIterator[Ours]:
+    """A host of ours, registered at the broker on ``at`` as its agent does that, with a daemon
+    behind its port."""
+    ads: list[Ad] = []
+    own = server({one: Served.of(one, handler) for one, handler in answering(ads).items()})
+    endpoint = Endpoint(own, "startd")
+    door = Door(_Nobody(), Daemons(None), {"startd": endpoint.take}, "startd")
+    port = SharedPort(lambda incoming: incoming.sock.close(), foreign=door)
+    registered = asyncio.Event()
+    target = CcbTarget(
+        lambda: Caller(config(), ClientSettings(POLICY)),
+        port.serve,
+        ranges=lambda: PUBLIC,  # which stands for the internet here, and is not global
+        changed=registered.set,
+    )
+    target.follow([str(address_of(at, "collector"))])
+    try:
+        async with asyncio.timeout(20):
+            await registered.wait()
+        nowhere = parse(f"<{host.ip4 or f'[{host.ip6}]'}:1>")
+        contacts = " ".join(target.contacts)
+        params = {"CCBID": contacts, "PrivNet": host.name, "sock": "startd"}
+        found = Ours(str(nowhere.with_params(**params)))
+        ads.append(Ad({"MyType": "Machine", "Name": host.name, "MyAddress": found.address}))
+        yield found
+    finally:
+        await target.close()
+        port.close()
+        await endpoint.close()
 
 
 @contextlib.asynccontextmanager

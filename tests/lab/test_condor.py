@@ -11,7 +11,17 @@ import pytest
 from glasnost.condor.addresses.reading import parse
 from glasnost.condor.pool import Pool
 from glasnost.testing.lab import Host, Lab
-from tests.lab.condor_site import Daemon, ask, behind, beside, broker, broker_behind, reach
+from tests.lab.condor_site import (
+    Daemon,
+    Ours,
+    ask,
+    behind,
+    beside,
+    broker,
+    broker_behind,
+    ours_behind,
+    reach,
+)
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("needs_lab")]
 
@@ -26,6 +36,7 @@ class Site:
         office = lab.site("office", ip4="192.168.1.0/24")
         cm = lab.host("cm")
         four, six = lab.host("four", campus), lab.host("six", institute)
+        laptop = lab.host("laptop", office)
         inner, deep = lab.host("inner", campus), lab.host("deep", campus)
         self.clients = {
             "on the internet": lab.host("public"),
@@ -35,10 +46,13 @@ class Site:
         }
         lab.up()
         stack.enter_context(beside(cm, lambda: broker(cm)))
-        self.daemons: dict[str, Daemon] = {
+        self.daemons: dict[str, Daemon | Ours] = {
             "IPv4 behind NAT": stack.enter_context(beside(four, lambda: behind(four, cm))),
             "IPv6 behind a firewall": stack.enter_context(beside(six, lambda: behind(six, cm))),
         }
+        self.daemons["behind a port of ours"] = stack.enter_context(
+            beside(laptop, lambda: ours_behind(laptop, cm))
+        )
         through = stack.enter_context(beside(inner, lambda: broker_behind(inner, cm))).contact
         self.daemons["behind two brokers"] = stack.enter_context(
             beside(deep, lambda: behind(deep, inner, through))
@@ -63,6 +77,8 @@ WAYS = {
     ("with IPv6 only", "IPv6 behind a firewall"): "dial-back",
     ("behind NAT", "IPv4 behind NAT"): "relay",
     ("behind NAT", "IPv6 behind a firewall"): "relay",
+    ("on the internet", "behind a port of ours"): "dial-back",
+    ("with IPv6 only", "behind a port of ours"): "relay",
 }
 
 
@@ -102,7 +118,8 @@ def test_of_several_brokers_one_that_lives_is_enough(site: Site) -> None:
     daemon = site.daemons["IPv4 behind NAT"]
     # Nobody listens there, on a host that is up; and one address that nobody has.
     gone = [f"{site.clients['with IPv4 only'].ip4}:9#1", "198.51.100.99:9618#2"]
-    sinful = parse(daemon.address).with_params(CCBID=" ".join([*gone, daemon.contact]))
+    own = parse(daemon.address)
+    sinful = own.with_params(CCBID=" ".join([*gone, *own.contacts]))
 
     async def pinged(pool: Pool) -> str:
         found = await pool.ping(str(sinful))

@@ -15,24 +15,22 @@ import pytest
 from glasnost.condor.addresses.reading import parse
 from glasnost.condor.ccb import ads
 from glasnost.condor.classad import Ad
+from glasnost.condor.port import serving
 from glasnost.condor.port import target as module
 from glasnost.condor.port.dialling import dial, read_address
 from glasnost.condor.port.serving import PortService
 from glasnost.condor.port.target import CcbTarget
-from glasnost.core.wire.messages import Offer
+from glasnost.condor.stages.sock import connect_message
 from glasnost.errors import SettingsError, Unavailable
-from glasnost.net.port import Incoming
 from glasnost.net.sockets import listen_tcp
-from glasnost.roles.agent import Agent
-from glasnost.roles.home import NodeIdentity
 from glasnost.settings import CondorSetting
 from tests.condor.ccb.broker_lab import AES, RAW, Requester, Site, site
 from tests.condor.daemon import caller
 from tests.condor.port.endpoints import let_go, listen_at, take
+from tests.condor.port.registered import Registered, registered
 from tests.net.pairs import LOOPS, run, until
 from tests.roles import agent_lab
 from tests.roles.agent_lab import known_host as known_host
-from tests.roles.agent_lab import settle
 
 pytestmark = [
     pytest.mark.usefixtures("known_host", "a_caller"),
@@ -43,38 +41,18 @@ pytestmark = [
 @pytest.fixture
 def a_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who registers is nobody special, whatever this host is set to."""
-    from glasnost.condor.port import serving
-
     monkeypatch.setattr(serving, "current_caller", lambda: caller(AES))
 
 
 @asynccontextmanager
-async def running(folder: Path, broker: Site, **condor: Any) -> AsyncIterator[PortService]:
-    """An agent that is registered at this broker, with one service ``schedd``."""
-    own = CondorSetting(sockets=str(folder), alias="vm", brokers=(broker.own,), **condor)
-    settings = agent_lab.settings(condor=own)
-    service = PortService(settings)
-    agent = Agent(NodeIdentity(settle(folder)), settings, folder / "run", other=service.door)
-    came: list[Incoming] = []
-    try:
-        await agent.start()
-        for name, relay in (("schedd", "any"), ("private", "sealed")):
-            await agent.offer(Offer(name=name, protection="plain", relay=relay), came.append)
-        service.start(agent.port_number, agent.serve, agent.dial_ranges)
-        await until(lambda: "CCBID" in str(service.address()))
-        service.came = came  # type: ignore[attr-defined]
-        yield service
-    finally:
-        for incoming in came:
-            incoming.sock.close()
-        await agent.close()
-        await service.close()
+async def running(folder: Path, broker: Site, **condor: Any) -> AsyncIterator[Registered]:
+    """An agent that is registered at this broker."""
+    async with registered(folder, broker.own, **condor) as found:
+        yield found
 
 
 async def call(sock: socket.socket, id: str) -> None:
     """What a client says first on a connection that was dialled back from behind a port."""
-    from glasnost.condor.stages.sock import connect_message
-
     await asyncio.get_running_loop().sock_sendall(sock, connect_message(id, 20) + b"hello")
 
 
@@ -83,15 +61,15 @@ def test_htcondors_client_reaches_a_service_of_ours(
     loop: str, streaming: bool, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with site(secure=True) as broker, running(tmp_path, broker) as service:
-            address = service.address("schedd")
+        async with site(secure=True) as broker, running(tmp_path, broker) as found:
+            address = found.service.address("schedd")
             contact = address.contacts[0]
             assert contact == f"{broker.own}#1"
             requester = await broker.request("1", AES, streaming=streaming)
             sock, _ = await (requester.stream() if streaming else requester.dialled())
             with sock:
                 await call(sock, "schedd")
-                came = service.came  # type: ignore[attr-defined]
+                came = found.came
                 await until(lambda: came)
                 assert came[0].sock.recv(100) == b"hello"
                 came[0].sock.send(b"answer")
@@ -111,12 +89,12 @@ async def _over(requester: Requester, streaming: bool) -> None:
 
 def test_what_is_not_to_be_relayed_is_not(loop: str, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with site() as broker, running(tmp_path, broker) as service:
+        async with site() as broker, running(tmp_path, broker) as found:
             requester = await broker.request("1", streaming=True)
             sock, _ = await requester.stream()
             await call(sock, "private")
             await let_go(sock)
-            assert service.came == []  # type: ignore[attr-defined]
+            assert found.came == []
             requester.close()
 
     run(loop, scenario())
