@@ -251,14 +251,22 @@ async def broker_behind(host: Host, at: Host) -> AsyncIterator[Daemon]:
         yield one
 
 
-def ask(host: Host, work: Callable[[Pool], Awaitable[T]], **settings: str) -> T:
-    """What a client on a host comes to: one without an agent, and with HTCondor's settings."""
+#: On a busy machine, too, the best way has time to be the first.
+PATIENT: Final = Settings(attempt_delay=1.0)
+
+
+def ask(
+    host: Host,
+    work: Callable[[Pool], Awaitable[T]],
+    ours: Settings = PATIENT,
+    told: Mapping[str, str] | None = None,
+) -> T:
+    """What a client on a host comes to: one without an agent, with settings of ours, and what
+    HTCondor's configuration tells."""
 
     async def scenario() -> T:
-        caller = Caller(config(**settings), ClientSettings(POLICY))
-        # On a busy machine, too, the best way has time to be the first.
-        patient = Settings(attempt_delay=1.0)
-        with Reaching(alone(patient, Experience()), caller.config) as reaching:
+        caller = Caller(config(**(told or {})), ClientSettings(POLICY))
+        with Reaching(alone(ours, Experience()), caller.config) as reaching:
             return await work(Pool(caller, reaching))
 
     with host.inside():

@@ -5,13 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from glasnost.condor.addresses.reading import parse
 from glasnost.condor.pool import Pool
+from glasnost.errors import ConnectFailed
+from glasnost.settings import ExitSetting
 from glasnost.testing.lab import Host, Lab
+from tests.lab import servers
 from tests.lab.condor_site import (
+    PATIENT,
     Daemon,
     Ours,
     ask,
@@ -94,7 +100,8 @@ def test_a_daemon_is_reached_wherever_both_reach_the_broker(
 def test_who_assumes_a_firewall_asks_for_relays_at_once(site: Site) -> None:
     address = site.daemons["IPv4 behind NAT"].address
     host: Host = site.clients["on the internet"]
-    ways = ask(host, lambda pool: reach(pool, address), TOOLS_ASSUME_FIREWALLS="true")
+    told = {"TOOLS_ASSUME_FIREWALLS": "true"}
+    ways = ask(host, lambda pool: reach(pool, address), told=told)
     assert ways == ("relay",)
 
 
@@ -127,3 +134,23 @@ def test_of_several_brokers_one_that_lives_is_enough(site: Site) -> None:
 
     for client in ("with IPv4 only", "behind NAT"):
         assert ask(site.clients[client], pinged) == "condor.sock:collector"
+
+
+def test_no_host_of_the_pool_has_both_protocols(lab_reason: str | None, tmp_path: Path) -> None:
+    """The broker has IPv4 alone, like the daemon behind NAT, and the client IPv6 alone; what leads
+    from one to the other is an ordinary proxy, which the client has among its exits."""
+    servers.need("microsocks")
+    with Lab() as lab, ExitStack() as stack:
+        campus = lab.site("campus")
+        cm, client = lab.host("cm", ip6=False), lab.host("client", ip4=False)
+        proxy, four = lab.host("proxy"), lab.host("four", campus)
+        lab.up()
+        servers.microsocks(proxy, 1080, tmp_path)
+        stack.enter_context(beside(cm, lambda: broker(cm)))
+        daemon = stack.enter_context(beside(four, lambda: behind(four, cm)))
+        way_out = ExitSetting(("ip4@public",), name="gate", via=f"ip6:[{proxy.ip6}]:1080/socks5")
+        through = msgspec.structs.replace(PATIENT, exits=(way_out,))
+        ways = ask(client, lambda pool: reach(pool, daemon.address), through)
+        assert ways == ("relay",)
+        with pytest.raises(ConnectFailed, match="this host has no IPv4 there"):
+            ask(client, lambda pool: reach(pool, daemon.address))
