@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,11 +11,12 @@ from glasnost.cli import common
 from glasnost.cli.condor_bridge import network, roles_of
 from glasnost.cli.condor_pool import in_pool, opened
 from glasnost.cli.output import note, say, say_json
-from glasnost.cli.reachability import as_dict, show
+from glasnost.cli.reachability import as_dict, limited, show
 from glasnost.condor.bridge.daemon import Daemon
 from glasnost.condor.bridge.entry import Made, called, can_relay
 from glasnost.condor.bridge.gathering import MAX_DAEMONS, Found, Gathering, question
 from glasnost.condor.bridge.places import pool_of
+from glasnost.condor.bridge.running import gathered
 from glasnost.core.routes import Endpoint, Policy
 from glasnost.core.routes.report import Party, Report
 from glasnost.core.wire.messages import Record
@@ -31,13 +31,7 @@ _ONE = click.Choice(roles_of)
 @click.option("--from", "source", type=_ONE, default="schedd", show_default=True, help="Who.")
 @click.option("--to", "target", type=_ONE, default="startd", show_default=True, help="Whom.")
 @network
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    help="How many unreachable pairs, and pairs of classes, to print.",
-)
+@limited
 @common.as_json
 def matrix(
     collector: str | None, source: str, target: str, network: str | None, limit: int, json: bool
@@ -88,13 +82,7 @@ async def _asked(collector: str | None, roles: set[str], network: str | None) ->
         collectors = list(map(str, pool.collectors))
         settings, port = common.settings()[1], pool.caller.config.collector_port
         about = pool_of(collectors, port, network, settings.networks, read_host().host_id)
-        gathering = Gathering(about, roles)
-        async with contextlib.aclosing(pool.query(question(roles))) as batches:
-            async for batch in batches:
-                for ad in batch:
-                    gathering.add(ad)
-                if gathering.full:
-                    break
+        gathering = await gathered(pool.query(question(roles)), Gathering(about, roles))
     return gathering.whole(MAX_DAEMONS)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from glasnost.cli import common
 from glasnost.cli.output import note, say_json
-from glasnost.cli.reachability import as_dict, show
+from glasnost.cli.reachability import as_dict, limited, show
 from glasnost.cli.selectors import SELECTOR
 from glasnost.core.protocols.selector import Term, all_hold
 from glasnost.core.routes import Endpoint
@@ -35,13 +35,7 @@ from glasnost.stages import traits
     type=click.File("rb"),
     help="Ask no directory: a file as `glasnost ls --json` prints it; - is standard input.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    help="How many unreachable pairs, and pairs of classes, to print.",
-)
+@limited
 @common.as_json
 def match(
     selectors: tuple[tuple[Term, ...], ...], records: BinaryIO | None, limit: int, json: bool

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from itertools import islice
 
+import click
+
 from glasnost.cli.output import note, say, say_wrapped, table
 from glasnost.core.routes import Verdict
 from glasnost.core.routes.report import Broken, Report, classes, describe
 
 #: Columns of the matrix, so that it fits a terminal, and its rows; --json has all.
 COLUMNS, ROWS = 12, 40
+
+limited = click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How many unreachable pairs, and pairs of classes, to print.",
+)
 
 
 def as_dict(forth: Report, back: Report | None, limit: int) -> dict[str, object]:

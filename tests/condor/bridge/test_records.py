@@ -68,6 +68,12 @@ ROUTES = [
         ("ip4@public", "ip4@site"),
     ),
     (
+        "behind a broker, its network called as HTCondor calls it",
+        "<10.0.0.7:9618?CCBID=10.0.0.1:9618#3&PrivNet=submit1.example.org&addrs=10.0.0.7-9618>",
+        "submit1.example.org/ip4:10.0.0.7:9618,site/ip4:10.0.0.1:9618/condor.ccb:3",
+        ("ip4@public", "ip4@site", "ip4@submit1.example.org"),
+    ),
+    (
         "a name: nobody knows what it reaches",
         "<submit1.example.org:9618>",
         "public/dns:submit1.example.org:9618",
@@ -91,6 +97,11 @@ def test_loopback_is_this_machine_or_nowhere() -> None:
     text = "<127.0.0.1:9618?addrs=127.0.0.1-9618&sock=schedd_1>"
     assert only(text, HERE).address == "host.4f2a91/ip4:127.0.0.1:9618/condor.sock:schedd_1"
     assert "ip4@host.4f2a91" in (only(text, HERE).reach or ())
+    named = text.replace("?", "?CCBID=127.0.0.1:9618#1&PrivNet=vm&")
+    assert only(named, HERE).address == (
+        "host.4f2a91/ip4:127.0.0.1:9618/condor.sock:schedd_1,"
+        "host.4f2a91/ip4:127.0.0.1:9618/condor.ccb:1/condor.sock:schedd_1"
+    )
     nowhere = found(ad(address=text))
     assert not nowhere.entries
     (why,) = nowhere.said

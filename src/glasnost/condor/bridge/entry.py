@@ -40,10 +40,10 @@ def make(daemon: Daemon, pool: Pool) -> Made | str:
         sinful = parse(daemon.address)
     except SinfulError as error:
         return f"{called(daemon)}: its address cannot be read: {error}"
-    routes, lost = routes_of(sinful, pool.places)
+    routes, lost = routes_of(sinful, pool.places, daemon.machine)
     if not routes:
         return f"{called(daemon)} has no address that can be dialled: {'; '.join(lost)}"
-    reach = reach_of(sinful, pool)
+    reach = reach_of(sinful, pool, daemon.machine)
     entry = Entry(
         name=label(daemon.role, daemon.name, pool.domain),
         address=str(Address(routes)),
@@ -58,16 +58,19 @@ def called(daemon: Daemon) -> str:
     return f"{daemon.role} {daemon.name[:100]}"
 
 
-def routes_of(sinful: Sinful, places: Places) -> tuple[tuple[Route, ...], tuple[str, ...]]:
-    """The routes of an address, each on its network, and why others are left out."""
+def routes_of(
+    sinful: Sinful, places: Places, machine: str = ""
+) -> tuple[tuple[Route, ...], tuple[str, ...]]:
+    """The routes of an address on this machine, each on its network, and why others are left
+    out."""
     found = to_address(sinful)
     if found.result is None:
         return (), tuple(map(str, found.missing))
-    placed = places.placed(found.result, _named(sinful))
+    placed = places.placed(found.result, _shared(sinful, machine))
     return placed.routes, placed.lost
 
 
-def reach_of(sinful: Sinful, pool: Pool) -> frozenset[Landing] | None:
+def reach_of(sinful: Sinful, pool: Pool, machine: str = "") -> frozenset[Landing] | None:
     """What a daemon can connect to, as far as its address tells; None where it tells nothing.
 
     It has the protocols that it has addresses of, since HTCondor publishes one of each, and is on
@@ -79,7 +82,9 @@ def reach_of(sinful: Sinful, pool: Pool) -> frozenset[Landing] | None:
     protocols = {protocol for protocol, _ in literals}
     if not protocols:
         return None
-    reach = set(pool.places.landings(literals, _named(sinful)))
+    reach = set(pool.places.landings(literals, _shared(sinful, machine)))
+    if name := _named(sinful):
+        reach |= {Landing(protocol, name) for protocol in protocols}
     if "ip4" in protocols:
         reach.add(Landing("ip4", PUBLIC))
     if len(pool.met) == 1:
@@ -122,6 +127,13 @@ def _named(sinful: Sinful) -> str:
     """What the daemon calls its private network, where that is a network's name here."""
     name = sinful.param(PRIV_NET) or ""
     return name if is_network_name(name) and name != PUBLIC and not name.startswith("host.") else ""
+
+
+def _shared(sinful: Sinful, machine: str) -> str:
+    """The same, if others can be on it: where nobody says anything else, HTCondor calls it as the
+    machine (PRIVATE_NETWORK_NAME), and that says nothing of the network the machine is on."""
+    name = _named(sinful)
+    return "" if name == machine.lower() else name
 
 
 def _literals(sinful: Sinful) -> Iterator[tuple[str, str]]:

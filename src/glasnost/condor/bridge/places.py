@@ -46,12 +46,11 @@ class Places:
         found: dict[Route, None] = {}
         lost: dict[str, None] = {}
         for route in routes:
-            network = route.network
-            if network == PUBLIC and route.stages[0].kind in _IP:
-                literal = route.stages[0].args[0]
-                network = self.network(literal, named)
+            network, origin = route.network, route.stages[0]
+            if origin.kind in _IP and (network == PUBLIC or _is_near(origin.args[0])):
+                network = self.network(origin.args[0], named)
                 if not network:
-                    lost[f"{literal} means another machine to everybody else"] = None
+                    lost[f"{origin.args[0]} means another machine to everybody else"] = None
                     continue
             try:
                 found[Route(network, route.stages)] = None
@@ -73,7 +72,7 @@ class Places:
                 return network
         if address.is_loopback:
             return self.host
-        if address.is_link_local or address.is_multicast or address.is_unspecified:
+        if _is_near(literal) or address.is_multicast:
             return ""
         return PUBLIC if address.is_global else named or self.private
 
@@ -133,6 +132,12 @@ def _is_here(collector: Sinful) -> bool:
     """Whether the pool is on this machine alone: it is met on loopback."""
     addresses = [one.ip for one in collector.addrs] or [collector.host]
     return all(one == "localhost" or _is_loopback(one) for one in addresses)
+
+
+def _is_near(literal: str) -> bool:
+    """Whether an address means this machine, or this link, wherever it is read."""
+    address = ipaddress.ip_address(literal.partition("%")[0])
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def _is_loopback(host: str) -> bool:

@@ -87,16 +87,10 @@ class Bridge:
     # --- what is carried out --------------------------------------------------------------------
 
     async def _asked(self) -> None:
-        gathering = self._gathering()
         event: Event
         try:
             async with asyncio.timeout(self._timeout):
-                async with contextlib.aclosing(self._ask()) as batches:
-                    async for batch in batches:
-                        for ad in batch:
-                            gathering.add(ad)
-                        if gathering.full:
-                            break
+                gathering = await gathered(self._ask(), self._gathering())
             event = Answered(gathering.whole())
         except TimeoutError:
             why = f"its answer did not come to an end within {self._timeout:g} s"
@@ -175,6 +169,17 @@ class Bridge:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a task of the bridge died", exc_info=task.exception())
+
+
+async def gathered(asked: AsyncGenerator[list[Ad], None], into: Gathering) -> Gathering:
+    """A whole answer, or as much of one as anybody reads."""
+    async with contextlib.aclosing(asked) as batches:
+        async for batch in batches:
+            for ad in batch:
+                into.add(ad)
+            if into.full:
+                break
+    return into
 
 
 def _line(text: str) -> str:
