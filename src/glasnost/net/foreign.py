@@ -49,21 +49,21 @@ class Foreign(Protocol):
 class Head:
     """The header of one connection, while it comes."""
 
-    __slots__ = ("_asked", "_foreign", "_sock", "data", "whole")
+    __slots__ = ("_asked", "_foreign", "_sock", "data", "unread")
 
     def __init__(self, foreign: Foreign, sock: socket.socket) -> None:
         self._foreign, self._sock = foreign, sock
         #: What was read; where nothing had to be, what was seen.
         self.data = b""
         #: Whether nothing had to be read.
-        self.whole = False
+        self.unread = False
         self._asked = False
 
     def read(self) -> bool:
         """Read on; True once all is there. Raises `ProtocolError`, OSError or EOFError."""
-        if not self.data and not self._look():
-            return False
-        while not self.whole and (size := self._foreign.size(self.data)) > len(self.data):
+        if not self.data and self._look():
+            return True
+        while self.data and (size := self._foreign.size(self.data)) > len(self.data):
             try:
                 more = self._sock.recv(size - len(self.data))
             except BlockingIOError:
@@ -71,11 +71,11 @@ class Head:
             if not more:
                 raise EOFError
             self.data += more
-        return True
+        return bool(self.data)
 
     def _look(self) -> bool:
-        """See what it begins with. Until that is enough we are not woken: bytes that stay in the
-        kernel would wake us for ever."""
+        """See what it begins with; True if that was all. Until it is enough we are not woken:
+        bytes that stay in the kernel would wake us for ever."""
         seen = self._sock.recv(LOOK, socket.MSG_PEEK)
         if len(seen) < self._foreign.least:
             if not seen or self._has_ended():
@@ -85,9 +85,9 @@ class Head:
         if self._asked:
             self._wake_at(1)  # it goes with the socket
         size = self._foreign.size(seen)
-        self.whole = not size
-        self.data = seen if self.whole else self._sock.recv(size)
-        return True
+        self.unread = not size
+        self.data = self._sock.recv(size) if size else seen
+        return size <= len(seen)
 
     def _wake_at(self, size: int) -> None:
         self._asked = size > 1
@@ -101,5 +101,5 @@ class Head:
     def give(self, peer: str, relayed: bool) -> None:
         """Hand the connection to whom it is for."""
         stranger = Stranger(self._sock, peer, relayed)
-        deliver = self._foreign.pass_on if self.whole else self._foreign.take
+        deliver = self._foreign.pass_on if self.unread else self._foreign.take
         deliver(stranger, self.data)
