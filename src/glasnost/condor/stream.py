@@ -36,8 +36,9 @@ from glasnost.net.sentences import sentence
 MAX_MESSAGE: Final = 16 << 20
 #: How much is read at a time: what reads ahead finds some forty updates of a collector in it.
 _CHUNK: Final = 256 << 10
-#: After so many pieces that were read exactly, others have their turn: a packet is two.
+#: After so many pieces that were read, others have their turn; a long one counts as several.
 _PIECES: Final = 32
+_LONG: Final = 16 << 10
 #: How much is sealed before it is sent; so a reply of any length is held once.
 _BATCH: Final = 1 << 20
 
@@ -71,6 +72,11 @@ class CedarStream:
     @property
     def encrypted(self) -> bool:
         return self._protection.encrypted
+
+    @property
+    def has_idle_key(self) -> bool:
+        """Whether only what is secret is enciphered."""
+        return self._protection.secret(encrypt=True) is not None
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -183,10 +189,12 @@ class CedarStream:
                     raise PathCut("the peer closed the connection within a packet")
                 return None
             self._packets.feed(data)
-            self._pieces += 1
-            if self.read_ahead or self._pieces % _PIECES == 0:
+            self._pieces += 1 + len(data) // _LONG
+            if self._pieces >= _PIECES:
                 # The loop's own call does not wait when there is something to read, and a peer
-                # that always has something would keep all others waiting.
+                # that always has something would keep all others waiting. Not each time, though:
+                # who has told something on one connection and asks on another should find it.
+                self._pieces = 0
                 await asyncio.sleep(0)
         header, body = packet
         return header[0] != 0, protection.open(header, body)

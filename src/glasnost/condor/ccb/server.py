@@ -167,6 +167,7 @@ class CcbServer:
         return Then.CLOSE
 
     async def _request(self, call: Call) -> Then:
+        call.exact()
         peer = next(self._numbers)
         ad = await _payload(call)
         wanted = ads.read_request(ad, peer, call.address, call.identity.user)
@@ -192,6 +193,7 @@ class CcbServer:
             outcome.set_result(None)
 
     async def _reverse_connect(self, call: Call) -> Then:
+        call.exact()
         hello = await _payload(call)
         peer = next(self._numbers)
         leg = self._legs[peer] = _Leg(call.stream, hello)

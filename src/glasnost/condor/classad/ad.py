@@ -6,13 +6,14 @@ What came over the wire stays the bytes it was; a value is made from them when i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Self
+from typing import Self, TypeVar, overload
 
 from glasnost.condor.classad.names import GOOD_NAME
 from glasnost.condor.classad.shape import BLANKS, Shape, as_bytes, as_text, joined, shape_of
 from glasnost.condor.classad.values import Value, read_value, write_value
 
 _BLANKS = as_text(BLANKS)
+_T = TypeVar("_T")
 
 
 class Ad(Mapping[str, Value]):
@@ -86,7 +87,7 @@ class Ad(Mapping[str, Value]):
         line = self.line(name)
         if line is None:
             raise KeyError(name)
-        return as_text(line.partition(b"=")[2].strip(BLANKS))
+        return _text(line)
 
     def merged(self, other: Ad) -> Ad:
         """This one with another's attributes in it, which replace those of the same name."""
@@ -108,6 +109,16 @@ class Ad(Mapping[str, Value]):
             name, _, text = as_text(line).partition("=")
             values[name.strip(_BLANKS)] = read_value(text.strip(_BLANKS))
         return values
+
+    @overload
+    def get(self, name: str, /) -> Value | None: ...
+    @overload
+    def get(self, name: str, /, default: Value | _T) -> Value | _T: ...
+    def get(self, name: str, /, default: object = None) -> object:
+        """As of any mapping, without an exception for what is not there: most ads lack most of
+        what a collector looks for."""
+        line = self.line(name)
+        return default if line is None else read_value(_text(line))
 
     def __getitem__(self, name: str) -> Value:
         return read_value(self.text(name))
@@ -147,3 +158,8 @@ class Ad(Mapping[str, Value]):
             lines = [lines[at] for at in shape.index.values()]
             shape = shape_of(lines)
         self._lines, self._shape, self._unread = lines, shape, None
+
+
+def _text(line: bytes) -> str:
+    """The text of a line's expression."""
+    return as_text(line.partition(b"=")[2].strip(BLANKS))

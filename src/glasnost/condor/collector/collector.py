@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from glasnost.condor.classad import Ad, Value
@@ -35,7 +36,7 @@ STAMPS: Final = (
 )
 #: What the private ad of a slot gets of the public one.
 _IDENTIFIES: Final = ("Name", "MyAddress")
-_STAMPS: Final = tuple(as_bytes(name).lower() for name in STAMPS)
+_STAMPS: Final = frozenset(as_bytes(name).lower() for name in STAMPS)
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,20 @@ class Sender:
     identity: str = "unauthenticated@unmapped"
     method: str | None = None
 
-    def values(self) -> dict[str, Value]:
+    @cached_property
+    def lines(self) -> list[bytes]:
         """As the attributes that a collector puts in."""
         values: dict[str, Value] = {"AuthenticatedIdentity": self.identity}
-        return values if self.method is None else {**values, "AuthenticationMethod": self.method}
+        if self.method is not None:
+            values["AuthenticationMethod"] = self.method
+        return Ad(values).lines()
 
 
 NOBODY: Final = Sender()
 
 #: What the names of the stamps say is worked out once, as long as somebody holds it.
 _SHAPES: Final = [
-    Ad({"LastHeardFrom": 0, **sender.values(), **Updates().values()}).shape
+    Ad.from_lines([b"LastHeardFrom = 0", *sender.lines, *Updates().lines()]).shape
     for sender in (NOBODY, Sender(method="FS"))
 ]
 
@@ -99,13 +103,13 @@ class Collector:
             return False
         self._check(ad)
         old = table.ads.get(key)
-        if any(name in ad.shape.index for name in _STAMPS):
+        if not ad.shape.index.keys().isdisjoint(_STAMPS):
             ad = ad.without(*STAMPS)
         if command == kinds.MERGE_STARTD:
             return old is not None and self._merge(table, key, old, ad)
         updates = (old.updates if old else Updates()).after(ad)
-        stamps = {"LastHeardFrom": int(now), **sender.values(), **updates.values()}
-        kept = self._kept(table, ad.merged(Ad(stamps)), now, updates)
+        stamps = [b"LastHeardFrom = %d" % now, *sender.lines, *updates.lines()]
+        kept = self._kept(table, ad.merged(Ad.from_lines(stamps)), now, updates)
         kept.source = ad.shape
         if private is not None and command == kinds.MACHINE.update:
             self._check(private)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glasnost.condor.classad import Ad, Value
+from glasnost.condor.classad import Ad
 
 #: How many of the last updates the history tells of, the newest first: HTCondor's default.
 HISTORY_BITS = 128
@@ -42,14 +42,14 @@ class Updates:
             sequence,
         )
 
-    def values(self) -> dict[str, Value]:
+    def lines(self) -> list[bytes]:
         """As the attributes that a collector puts in."""
-        return {
-            "UpdatesTotal": self.total,
-            "UpdatesSequenced": self.sequenced,
-            "UpdatesLost": self.lost,
-            "UpdatesHistory": f"0x{self.history:0{HISTORY_BITS // 4}x}",
-        }
+        return [
+            b"UpdatesTotal = %d" % self.total,
+            b"UpdatesSequenced = %d" % self.sequenced,
+            b"UpdatesLost = %d" % self.lost,
+            b'UpdatesHistory = "0x%0*x"' % (HISTORY_BITS // 4, self.history),
+        ]
 
     def _history(self, missed: int) -> int:
         """Each update has one bit, the newest the highest: set if it was lost."""

@@ -10,6 +10,7 @@ from typing import Final
 from glasnost.condor.cedar.values import Reader
 from glasnost.condor.security.sessions import Identity, Session
 from glasnost.condor.stream import MAX_MESSAGE, CedarStream
+from glasnost.errors import Refused
 
 #: How long a command's payload may be waited for, seconds; HTCondor's own.
 PAYLOAD_TIME: Final = 300.0
@@ -43,8 +44,16 @@ class Call:
         """Whether nothing was negotiated on this connection."""
         return self.session is None
 
+    def exact(self) -> None:
+        """Raises `Refused` where more than the command has been taken from the socket, so that it
+        can be nobody else's any more."""
+        if self.stream.read_ahead:
+            raise Refused("command", "a command for another connection than a daemon's updates")
+
     async def payload(self, limit: int = MAX_MESSAGE) -> Reader:
         """The message that belongs to the command, whole."""
+        if self.begun is not None and self.begun.whole:
+            return self.begun
         async with asyncio.timeout(PAYLOAD_TIME):
             if self.begun is None:
                 return await self.stream.receive(limit)

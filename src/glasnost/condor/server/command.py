@@ -51,29 +51,52 @@ async def serve(stream: CedarStream, server: Server, address: str, peer: Peer) -
 
 async def _serve(stream: CedarStream, server: Server, address: str, peer: Peer) -> Then:
     session: Session | None = None
+    judged: set[int] = set()
     limit = HANDSHAKE_TIME
     while True:
         async with asyncio.timeout(limit):
             message = await stream.begin_or_end()
         if message is None:
             return Then.CLOSE
-        async with asyncio.timeout(HANDSHAKE_TIME):
-            number = await stream.take(message, message.integer, MAX_HANDSHAKE)
-            if number == Command.DC_AUTHENTICATE:
-                if session is not None:
-                    raise ProtocolError("a negotiation on a connection that has had one")
-                await stream.finish(message, MAX_HANDSHAKE)
-                welcomed = await welcome(stream, server, peer, address, read_ad(message))
-                if welcomed.is_all:
-                    return Then.CLOSE
-                session = welcomed.session
-                call = Call(welcomed.command, stream, session.identity, address, session)
-            else:
-                call = _raw(stream, server, address, number, message, session)
+        call = _again(stream, address, message, session, judged)
+        if call is None:
+            async with asyncio.timeout(HANDSHAKE_TIME):
+                number = await stream.take(message, message.integer, MAX_HANDSHAKE)
+                if number == Command.DC_AUTHENTICATE:
+                    if session is not None:
+                        raise ProtocolError("a negotiation on a connection that has had one")
+                    await stream.finish(message, MAX_HANDSHAKE)
+                    welcomed = await welcome(stream, server, peer, address, read_ad(message))
+                    if welcomed.is_all:
+                        return Then.CLOSE
+                    session = welcomed.session
+                    judged.clear()  # that was nobody
+                    call = Call(welcomed.command, stream, session.identity, address, session)
+                else:
+                    call = _raw(stream, server, address, number, message, session)
+                    judged.add(number)
         then = await server.commands[call.command].handler(call)
         if then is not Then.READ_ON:
             return then
         limit = IDLE_TIME
+
+
+def _again(
+    stream: CedarStream,
+    address: str,
+    message: Reader,
+    session: Session | None,
+    judged: set[int],
+) -> Call | None:
+    """A raw command as there was one before on this connection, by the same client, if it is there
+    whole: a daemon's updates are thousands, and nothing has to be waited for or judged again."""
+    if not message.whole:
+        return None
+    number = message.integer()
+    if number not in judged:
+        message.at = 0
+        return None
+    return Call(number, stream, _identity(session), address, session, message)
 
 
 def _raw(
@@ -89,10 +112,17 @@ def _raw(
         raise Refused("unknown", f"{name_of(number)} is none that we answer")
     if not server.is_enough(number, session):
         raise Refused("security", f"{name_of(number)} without the security that it needs")
-    identity = Identity() if session is None else session.identity
+    identity = _identity(session)
     if not server.allowed(number, identity, address):
         raise Refused("denied", f"{identity.user} may not have {name_of(number)} from {address}")
     return Call(number, stream, identity, address, session, message)
+
+
+def _identity(session: Session | None) -> Identity:
+    return _STRANGER if session is None else session.identity
+
+
+_STRANGER: Final = Identity()
 
 
 async def nothing(call: Call) -> Then:
