@@ -17,6 +17,7 @@ from benchmarks import (
     condor_ads,
     condor_ccb,
     condor_client,
+    condor_collector,
     condor_port,
     dialback,
     idle,
@@ -53,6 +54,7 @@ BENCHMARKS = {
         stage_ssh,
         condor_ads,
         condor_ccb,
+        condor_collector,
         condor_port,
         condor_client,
     )

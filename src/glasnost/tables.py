@@ -220,3 +220,41 @@ class CondorSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_id: str = "collector"
     #: Who is given what speaks HTTP or TLS (SHARED_PORT_HTTP_FORWARDING_ID). Empty: nobody.
     http_id: str = ""
+    #: Whether this host's directory is the pool's collector and CCB broker too, at the id
+    #: "collector" (COLLECTOR_HOST and CCB_ADDRESS of the pool's other hosts are then this one).
+    collector: bool = False
+    #: The pool's name, as its own ad has it (COLLECTOR_NAME).
+    pool: str = "Glasnost"
+    #: Whether everything is encrypted, and everybody but who merely asks has to log in, as `use
+    #: security:recommended` has it. `false`: whatever the other side wants, raw commands included.
+    secure: bool = True
+    #: How programs may log in (SEC_DEFAULT_AUTHENTICATION_METHODS), best first. CLAIMTOBE and
+    #: ANONYMOUS believe everybody.
+    methods: tuple[str, ...] = ("FS", "IDTOKENS", "SSL")
+    #: Whose tokens are believed, and the domain of this host's accounts (TRUST_DOMAIN,
+    #: UID_DOMAIN). Empty: the pool's domain.
+    trust_domain: str = ""
+    #: Who may do what (ALLOW_READ and the like, without ALLOW_): `DAEMON = ["condor@*",
+    #: "*/10.0.0.0/8"]` are users, or users and addresses. What is not set is as `use
+    #: security:recommended` has it.
+    allow: dict[str, tuple[str, ...]] = {}
+    #: Who may not, whatever is allowed (DENY_READ and the like).
+    deny: dict[str, tuple[str, ...]] = {}
+    #: For SSL: our certificate and its key, and the authorities of programs' own certificates
+    #: (AUTH_SSL_SERVER_CERTFILE, _KEYFILE, _CAFILE). Without a certificate there is no SSL.
+    certificate: str = ""
+    key: str = ""
+    authorities: str = ""
+    #: The users of certificates, by their subjects (CERTIFICATE_MAPFILE): `{"CN=startd,O=x" =
+    #: "condor@x"}`. Who is not there has shown that they speak TLS, and nothing more.
+    subjects: dict[str, str] = {}
+    #: Whether updates are taken by UDP, too, at the number of our TCP port. What is enciphered
+    #: there can be sent again by whoever has seen it.
+    udp: bool = False
+    #: Whether slots that are heard of no more are kept for a month, as absent
+    #: (ABSENT_REQUIREMENTS).
+    keep_absent: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("condor: a certificate and its key come together")

@@ -36,8 +36,15 @@ for what, address, *more in json.loads(sys.argv[1]):
             found.append([{name: str(ad[name])[:40] for name in ad} for ad in ads])
         elif what == "advertise":
             ads = [classad2.ClassAd(ad) for ad in more[0]]
-            htcondor2.Collector(address).advertise(ads, "UPDATE_SCHEDD_AD", True)
+            command, tcp = (*more[1:], *["UPDATE_SCHEDD_AD", True][len(more) - 1 :])
+            htcondor2.Collector(address).advertise(ads, command, tcp)
             found.append("advertised")
+        elif what in ("locate", "locateAll", "directQuery", "ask"):
+            kinds = htcondor2.AdType if what == "ask" else htcondor2.DaemonType
+            method = getattr(htcondor2.Collector(address), "query" if what == "ask" else what)
+            ads = method(getattr(kinds, more[0]), *more[1:])
+            ads = ads if isinstance(ads, list) else [ads]
+            found.append([{name: str(ad[name]) for name in ad} for ad in ads])
         else:
             ad = htcondor2.ping(address, *more)
             found.append({name: str(ad[name]) for name in ad})

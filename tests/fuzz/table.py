@@ -8,6 +8,7 @@ from tests.fuzz import (
     condor_bridge,
     condor_ccb,
     condor_client,
+    condor_collector,
     condor_config,
     condor_port,
     condor_security,
@@ -35,4 +36,5 @@ PARSERS: list[Parser] = [
     *condor_client.PARSERS,
     *condor_config.PARSERS,
     *condor_ccb.PARSERS,
+    *condor_collector.PARSERS,
 ]

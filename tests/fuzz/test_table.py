@@ -29,6 +29,7 @@ CALLS = {
 EXEMPT = {
     "glasnost.condor.port.dialling.read_address": "calls parse, with brackets around it or not",
     "glasnost.condor.ccb.file.ReconnectFile.load": "our own file, by parse_kept",
+    "glasnost.condor.central.keys.SigningKeys.read": "our own files, by read_private",
     "glasnost.cli.route.parse": "a command: one call of _read",
     "glasnost.condor.cedar.ciphers._counted": "adds to an IV, whatever it is",
     "glasnost.condor.judge.process.Judge._ask": "what our own process says, in our own types",

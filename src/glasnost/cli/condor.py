@@ -15,6 +15,7 @@ COMMANDS = {
     "sinful": "glasnost.cli.condor_sinful:sinful",
     "bridge": "glasnost.cli.condor_bridge:bridge",
     "matrix": "glasnost.cli.condor_matrix:matrix",
+    "token": "glasnost.cli.condor_token:token",
 }
 
 

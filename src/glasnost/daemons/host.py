@@ -20,7 +20,7 @@ from glasnost.core.address import Address, Route, Stage
 from glasnost.core.routes.endpoint import on_host
 from glasnost.core.wire.messages import Directory, Offer
 from glasnost.daemons.alone import alone
-from glasnost.errors import Unavailable
+from glasnost.errors import SettingsError, Unavailable
 from glasnost.net.heartbeat import Heartbeat
 from glasnost.net.sockets import private_directory
 from glasnost.net.systemd import given_listeners
@@ -141,7 +141,10 @@ async def directory(
     state = home / "directory"
     private_directory(state)
     offer = Offer(name="directory", labels={"role": "directory"})
-    async with _registered(offer, local, reopen) as (registration, credentials):
+    async with (
+        _central(home, settings, local, reopen),
+        _registered(offer, local, reopen) as (registration, credentials),
+    ):
         store = SqliteRecords(state / "records.sqlite")
         verifier = Verifier(local.root, local.domain)
         serving = DirectoryServer(credentials, verifier, store, silence=settings.dead_after)
@@ -154,6 +157,35 @@ async def directory(
         finally:
             heartbeat.stop()
             await serving.close()
+
+
+@asynccontextmanager
+async def _central(
+    home: Path, settings: Settings, local: LocalAgent, reopen: Reopen
+) -> AsyncIterator[None]:
+    """HTCondor's collector and broker beside the directory, if that is wanted: the plain service
+    ``collector``, which HTCondor's clients find by that id."""
+    own = settings.condor
+    if own is None or not own.collector:
+        yield
+        return
+    from glasnost.condor.central.role import ID, Central  # few hosts need it
+
+    number = (await local.status())["port"]
+    if number is None:
+        raise SettingsError("condor.collector needs a shared port, and this agent has none")
+    relay = "any" if own.secure else "no"  # what is relayed is read by who relays it
+    offer = Offer(name=ID, protection="plain", relay=relay, labels={"role": ID})
+    serving = Central(home, settings, local.domain, number)
+    registration = Registration(offer, reopen)
+    try:
+        serving.start()
+        await registration.start(local)
+        registration.give(serving.take)
+        yield
+    finally:
+        await registration.close()
+        await serving.close()
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""A pool's central manager, as far as networking goes: HTCondor's collector and its broker."""
