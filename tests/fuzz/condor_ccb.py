@@ -42,7 +42,7 @@ FILES = [b"192.0.2.7 12 3189399647\n2001:db8::7 13 aa\n", b"nonsense\n"]
 def check_ad(data: bytes) -> bool:
     """Whatever an ad says, the core has an answer, and holds nothing that it should not."""
     try:
-        ad = Ad.from_lines(Reader(data).ad(ads.MAX_LINES))
+        ad = ads.read(Reader(data))
     except ProtocolError:
         return False
     broker = Broker()
@@ -71,7 +71,10 @@ def check_file(text: str) -> bool:
 PARSERS = [
     Parser(
         "ads of HTCondor's broker",
-        tuple(f"{_CCB}.ads.read_{one}" for one in ("registration", "request", "result", "hello")),
+        (
+            f"{_CCB}.ads.read",
+            *(f"{_CCB}.ads.read_{one}" for one in ("registration", "request", "result", "hello")),
+        ),
         check_ad,
         st.binary(max_size=60) | mutated(ADS),
         seeds=lambda: ADS,

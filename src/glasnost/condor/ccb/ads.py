@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from glasnost.condor.ccb.words import MAX_TEXT, Answered, Wanted
+from glasnost.condor.cedar.values import Reader
 from glasnost.condor.classad import Ad
 from glasnost.condor.commands import Command
 from glasnost.errors import ProtocolError
@@ -17,6 +18,13 @@ MAX_AD: Final = 8 * MAX_TEXT
 ALIVE: Final = Ad({"Command": int(Command.ALIVE)})
 #: What begins a stream.
 STREAMING: Final = Ad({"Result": True, "ProxyMode": True})
+
+
+def read(message: Reader) -> Ad:
+    """The ad that a message is."""
+    ad = Ad.from_lines(message.ad(MAX_LINES))
+    message.end()
+    return ad
 
 
 def read_registration(ad: Ad) -> tuple[str, int | None, str]:

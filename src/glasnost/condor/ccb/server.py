@@ -40,6 +40,7 @@ from glasnost.condor.ccb.words import (
 )
 from glasnost.condor.classad import Ad
 from glasnost.condor.commands import Command
+from glasnost.condor.security.ad_messages import send_ad
 from glasnost.condor.server.call import Call, Then
 from glasnost.condor.server.settings import Served
 from glasnost.condor.stream import CedarStream
@@ -153,8 +154,7 @@ class CcbServer:
                 message = await call.stream.receive_or_end(ads.MAX_AD)
                 if message is None:
                     break
-                ad = Ad.from_lines(message.ad(ads.MAX_LINES))
-                message.end()
+                ad = ads.read(message)
                 if ads.is_alive(ad):
                     self._tell(peer, ads.ALIVE)
                 else:
@@ -182,7 +182,7 @@ class CcbServer:
             del self._requesters[peer]
             self._handle(Gone(peer))
         if isinstance(outcome, str):
-            await _send(call.stream, ads.result(outcome))
+            await send_ad(call.stream, ads.result(outcome))
         elif outcome is not None:
             return await self._join(call.stream, *outcome)
         return Then.CLOSE
@@ -206,7 +206,7 @@ class CcbServer:
     async def _proxy_connect(self, call: Call) -> Then:
         """We dial for nobody."""
         await _payload(call)
-        await _send(call.stream, ads.result(NOT_PERMITTED))
+        await send_ad(call.stream, ads.result(NOT_PERMITTED))
         return Then.CLOSE
 
     # --- streams --------------------------------------------------------------------------------
@@ -214,8 +214,8 @@ class CcbServer:
     async def _join(self, stream: CedarStream, number: int, leg: _Leg) -> Then:
         """Begin a stream: the last two messages to the requester, then bytes."""
         try:
-            await _send(stream, ads.STREAMING)
-            await _send(stream, leg.hello, Command.CCB_REVERSE_CONNECT)
+            await send_ad(stream, ads.STREAMING)
+            await send_ad(stream, leg.hello, Command.CCB_REVERSE_CONNECT)
         except BaseException:
             leg.stream.close()
             self._handle(Ended(number))
@@ -287,7 +287,7 @@ class CcbServer:
         if len(link.unsent) >= MAX_UNSENT:
             self._carry_out(Drop(peer, "it does not read what it is sent"))
             return
-        task = asyncio.get_running_loop().create_task(_send(link.stream, ad))
+        task = asyncio.get_running_loop().create_task(send_ad(link.stream, ad))
         link.unsent.add(task)
         task.add_done_callback(functools.partial(self._told, peer, link))
 
@@ -311,18 +311,7 @@ class CcbServer:
 
 
 async def _payload(call: Call) -> Ad:
-    message = await call.payload(ads.MAX_AD)
-    ad = Ad.from_lines(message.ad(ads.MAX_LINES))
-    message.end()
-    return ad
-
-
-async def _send(stream: CedarStream, ad: Ad, command: Command | None = None) -> None:
-    writer = stream.writer()
-    if command is not None:
-        writer.integer(command)
-    writer.ad(ad.lines())
-    await stream.send(writer)
+    return ads.read(await call.payload(ads.MAX_AD))
 
 
 def _affordable() -> Limits:

@@ -25,6 +25,7 @@ from glasnost.condor.ccb import ads
 from glasnost.condor.classad import Ad
 from glasnost.condor.commands import Command
 from glasnost.condor.port.dialling import broker_address, dial, read_address
+from glasnost.condor.security.ad_messages import send_ad
 from glasnost.condor.stream import CedarStream
 from glasnost.core.dialpolicy import why_not
 from glasnost.core.protocols.record_rules import shown
@@ -164,7 +165,7 @@ class CcbTarget:
             old = self._welcomes.get(broker)
             writer.ad(ads.registering(self._name(), old).lines())
             await stream.send(writer)
-            welcome = await _receive(stream)
+            welcome = ads.read(await stream.receive(ads.MAX_AD))
             link = _Link(stream, welcome, _ip_of(stream), self._clock())
             if not link.contact:
                 raise ProtocolError("the broker registers us without a contact")
@@ -177,8 +178,7 @@ class CcbTarget:
         try:
             while (message := await link.stream.receive_or_end(ads.MAX_AD)) is not None:
                 link.heard = self._clock()
-                ad = Ad.from_lines(message.ad(ads.MAX_LINES))
-                message.end()
+                ad = ads.read(message)
                 if not ads.is_alive(ad):
                     self._take(link, ad)
         finally:
@@ -189,7 +189,7 @@ class CcbTarget:
         while self._clock() - link.heard < PATIENCE * HEARTBEAT:
             await asyncio.sleep(HEARTBEAT)
             with contextlib.suppress(PathCut):  # whoever reads hears of it as well
-                await _send(link.stream, ads.ALIVE)
+                await send_ad(link.stream, ads.ALIVE)
         link.end()
 
     # --- what brokers ask -----------------------------------------------------------------------
@@ -226,7 +226,7 @@ class CcbTarget:
         sock = await dial(to, DIAL_TIME, functools.partial(self._why_not, link))
         stream = CedarStream(sock)
         with closed_on_error(sock):
-            await _send(stream, ads.hello(request), Command.CCB_REVERSE_CONNECT)
+            await send_ad(stream, ads.hello(request), Command.CCB_REVERSE_CONNECT)
             return stream.detach(), address_text(sock.getpeername())
 
     def _why_not(self, link: _Link, ip: str) -> str | None:
@@ -237,7 +237,7 @@ class CcbTarget:
         return why_not(ip, [ipaddress.ip_network(one, strict=False) for one in self._ranges()])
 
     async def _tell(self, link: _Link, request: Ad, error: str) -> None:
-        await _send(link.stream, ads.told(request, error))
+        await send_ad(link.stream, ads.told(request, error))
 
     # --- the core's driver ----------------------------------------------------------------------
 
@@ -270,18 +270,3 @@ def _relayed(request: Ad) -> bool:
 def _ip_of(stream: CedarStream) -> str:
     """The IP address at the other end."""
     return str(stream.sock.getpeername()[0])
-
-
-async def _receive(stream: CedarStream) -> Ad:
-    message = await stream.receive(ads.MAX_AD)
-    ad = Ad.from_lines(message.ad(ads.MAX_LINES))
-    message.end()
-    return ad
-
-
-async def _send(stream: CedarStream, ad: Ad, command: Command | None = None) -> None:
-    writer = stream.writer()
-    if command is not None:
-        writer.integer(command)
-    writer.ad(ad.lines())
-    await stream.send(writer)
