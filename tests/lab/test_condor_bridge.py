@@ -4,6 +4,7 @@ names for a client behind a NAT of its own, those behind NAT and broker as well.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
@@ -98,6 +99,16 @@ def test_a_daemon_is_pinged_by_its_name_from_behind_a_nat(pool: Pool, name: str)
     with pool.forwarded(pool.desk, 9901, name) as address:
         pinged = ask(pool.desk, lambda one: one.ping(address))
     assert pinged.allowed
+
+
+def test_an_agent_that_does_not_serve_htcondor_is_helped_by_a_relay(pool: Pool) -> None:
+    """It can be dialled, but not by who asks its port for an id in HTCondor's words."""
+    told = pool.world.glasnost(pool.node, "explain", "startd-execute.node")
+    assert "tried in this order" in told and "dials back" in told, told
+    with pool.forwarded(pool.node, 9903, "startd-execute.node") as address:
+        begun = time.monotonic()
+        assert ask(pool.node, lambda one: one.ping(address)).allowed
+    assert time.monotonic() - begun < 5
 
 
 def test_the_way_is_explained(pool: Pool) -> None:

@@ -32,6 +32,8 @@ network = click.option(
     metavar="NAME",
     help="The network of the pool's private addresses that have no name of their own.",
 )
+#: Said where nobody has said it.
+PRIVATE = "private addresses without a name are taken to be on one network, {}"
 roles_of = tuple(dict.fromkeys(ROLES.values()))
 
 
@@ -105,6 +107,8 @@ def bridge(
             running.start()
             try:
                 say(f"daemons of {about.name} are published as ROLE-NAME.{node.local.node}")
+                if network is None:
+                    note(PRIVATE.format(about.places.private))
                 yield {}
             finally:
                 await running.close()

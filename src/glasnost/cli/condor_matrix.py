@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 from glasnost.cli import common
-from glasnost.cli.condor_bridge import network, roles_of
+from glasnost.cli.condor_bridge import PRIVATE, network, roles_of
 from glasnost.cli.condor_pool import in_pool, opened
 from glasnost.cli.output import note, say, say_json
 from glasnost.cli.reachability import as_dict, limited, show
@@ -51,7 +51,7 @@ def matrix(
         note(sentence)
     places = found.pool.places
     if any(f"{places.private}/" in one.entry.address for one in found.made.values()):
-        note(f"private addresses without a name are taken to be on one network, {places.private}")
+        note(PRIVATE.format(places.private))
     sections = list(_sections(found, source, target))
     if json:
         say_json([section.as_dict(limit) for section in sections])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,7 +21,7 @@ MAX_BRIDGED: Final = RECORDS_PER_NODE - 100
 MAX_DAEMONS: Final = 50_000
 #: Ads that are looked at in one answer: those of 200,000 slots, and some.
 MAX_ADS: Final = 300_000
-#: Sorts of sentences about one answer, and of records that are remembered from the last one.
+#: Sentences about the ads of one answer.
 MAX_SAID: Final = 20
 #: An ad that is so much older than its lifetime, seconds, is told of because nobody has looked:
 #: a collector clears up once in a lifetime, at a time of its own.
@@ -69,7 +68,8 @@ class Gathering:
     def __init__(self, pool: Pool, wanted: Collection[str] = ()) -> None:
         self._pool, self._wanted = pool, frozenset(wanted)
         self._daemons: dict[tuple[str, str], tuple[Daemon, Heard]] = {}
-        self._odd: Counter[str] = Counter()
+        self._odd: dict[str, None] = {}
+        self._unsaid = False
         self._ads = self._crowd = 0
 
     def __repr__(self) -> str:
@@ -148,13 +148,15 @@ class Gathering:
                 yield daemon
 
     def _say(self, sentence: str) -> None:
-        self._odd[sentence[:300]] += 1
-        if len(self._odd) > 2 * MAX_SAID:  # the first ones will do
-            self._odd.popitem()
-            self._odd["and so on"] += 1
+        if len(self._odd) < MAX_SAID:
+            self._odd[sentence[:300]] = None
+        else:
+            self._unsaid = True
 
     def _sentences(self, left_out: int, limit: int) -> Iterator[str]:
-        yield from list(self._odd)[:MAX_SAID]
+        yield from self._odd
+        if self._unsaid:
+            yield "there are more ads like these"
         if self.full:
             yield f"of the answer {MAX_ADS:,} ads were read, and there were more"
         if left_out:
