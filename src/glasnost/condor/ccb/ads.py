@@ -37,7 +37,7 @@ def read_registration(ad: Ad) -> tuple[str, int | None, str]:
 
 
 def registered(contact: str, cookie: str) -> Ad:
-    return Ad({"Command": int(Command.CCB_REGISTER), "CCBID": contact, "ClaimId": cookie})
+    return Ad({"CCBID": contact, "ClaimId": cookie, "Command": int(Command.CCB_REGISTER)})
 
 
 def read_request(ad: Ad, peer: int, at: str, user: str) -> Wanted:

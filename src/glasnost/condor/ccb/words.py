@@ -53,7 +53,7 @@ class Limits:
     """How much one broker takes on. Over a limit a request is answered with a sentence; a target
     is not registered, and tries again later."""
 
-    #: A target costs a descriptor and 6 kB (docs/topics/condor-broker.md).
+    #: A target costs a descriptor and 8 kB (docs/topics/condor-broker.md).
     targets: int = 20_000
     #: Dial-backs last a round trip or two; those whose targets do not answer, ten minutes.
     requests: int = 5_000
