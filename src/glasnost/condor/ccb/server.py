@@ -22,6 +22,7 @@ from typing import Final
 from glasnost.condor.ccb import ads, core
 from glasnost.condor.ccb.file import ReconnectFile
 from glasnost.condor.ccb.registry import Registry
+from glasnost.condor.ccb.streams import Streams
 from glasnost.condor.ccb.words import (
     NOT_PERMITTED,
     Drop,
@@ -44,11 +45,11 @@ from glasnost.condor.security.ad_messages import send_ad
 from glasnost.condor.server.call import Call, Then
 from glasnost.condor.server.settings import Served
 from glasnost.condor.stream import CedarStream
+from glasnost.core.protocols.record_rules import shown
 from glasnost.core.text import facts
 from glasnost.errors import GlasnostError
 from glasnost.net.alarm import Alarm
-from glasnost.net.buffers import Buffers
-from glasnost.net.relay import IDLE, Relay
+from glasnost.net.relay import IDLE
 from glasnost.net.sockets import keep_alive
 from glasnost.net.waiting import Waiting
 
@@ -99,15 +100,14 @@ class CcbServer:
         idle: float = IDLE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._own, self._kept, self._idle, self._clock = own, kept, idle, clock
+        self._own, self._kept, self._clock = own, kept, clock
         registry = Registry(kept.load() if kept is not None else (), clock())
         self._core = core.Broker(registry, limits or _affordable())
         self._numbers = itertools.count(1)
         self._targets: dict[int, _Link] = {}
         self._requesters: dict[int, _Requester] = {}
         self._legs: dict[int, _Leg] = {}
-        self._relays: dict[int, tuple[Relay, asyncio.Task[None]]] = {}
-        self._buffers = Buffers()
+        self._streams = Streams(idle, self._stream_ended)
         self._alarm = Alarm(self._tick, clock)
 
     def __repr__(self) -> str:
@@ -132,10 +132,7 @@ class CcbServer:
         """End: relayed streams are cut, so that both sides see it. Targets and requesters are
         their connections', which whoever serves those closes."""
         self._alarm.cancel()
-        tasks = [task for _, task in self._relays.values()]
-        for relay, _ in list(self._relays.values()):
-            relay.cut("the broker ended")
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._streams.close()
 
     # --- handlers -------------------------------------------------------------------------------
 
@@ -146,7 +143,7 @@ class CcbServer:
         peer = next(self._numbers)
         link = self._targets[peer] = _Link(call.stream, name)
         keep_alive(call.stream.sock)
-        log.info("target %s registers", name[:200], extra=facts(peer=call.address))
+        log.info("target %s registers", shown(name), extra=facts(peer=call.address))
         try:
             fresh = secrets.token_hex(_COOKIE)
             self._handle(Registering(peer, name, ip, fresh, old, cookie))
@@ -220,23 +217,10 @@ class CcbServer:
             leg.stream.close()
             self._handle(Ended(number))
             raise
-        relay = Relay(stream.detach(), leg.stream.detach(), buffers=self._buffers, idle=self._idle)
-        task = asyncio.get_running_loop().create_task(self._relay(number, relay))
-        self._relays[number] = relay, task
-        task.add_done_callback(functools.partial(self._relayed, number))
+        self._streams.begin(number, stream.detach(), leg.stream.detach())
         return Then.TAKEN
 
-    async def _relay(self, number: int, relay: Relay) -> None:
-        tally = await relay.run()
-        moved = tally.bytes_ab, tally.bytes_ba
-        end = tally.error or "both sides ended"
-        log.info("stream %d: %d bytes forth, %d back: %s", number, *moved, end)
-
-    def _relayed(self, number: int, task: asyncio.Task[None]) -> None:
-        relay, _ = self._relays.pop(number)
-        relay.cut("the relay was stopped")  # if it never began; else nothing happens
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("stream %d: a bug of ours", number, exc_info=error)
+    def _stream_ended(self, number: int) -> None:
         self._handle(Ended(number))
 
     # --- the core's driver ----------------------------------------------------------------------
@@ -265,7 +249,7 @@ class CcbServer:
                 self._legs[leg].taken = True
                 self._finish(peer, (request, self._legs[leg]))
             case Drop(peer, why) if (link := self._targets.pop(peer, None)) is not None:
-                log.warning("target %s is dropped: %s", link.name[:200], why)
+                log.warning("target %s is dropped: %s", shown(link.name), why)
                 with contextlib.suppress(OSError):  # whoever reads from it sees the end
                     link.stream.sock.shutdown(socket.SHUT_RDWR)
             case Drop(_, why):
