@@ -206,6 +206,11 @@ class CedarStream:
         iv = self.chance.octets(IV_SIZE, "iv")
         self._protection = protection(key, self._transcript, iv, encrypt, integrity)
 
+    def heard(self, packets: bytes) -> None:
+        """Packets of this conversation that somebody else has read, in clear."""
+        if packets:
+            self._transcript.received.add(packets)
+
     def restart(self) -> None:
         """What follows is another conversation: in clear, and what was said is forgotten."""
         self._transcript = Transcript()

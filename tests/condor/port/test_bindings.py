@@ -76,3 +76,18 @@ def test_a_service_of_ours_is_asked(
 
     (tmp_path / "tool").mkdir()
     asyncio.run(scenario())
+
+
+def test_the_port_itself_is_pinged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its header is a part of this one conversation, which the encrypted packets vouch for."""
+    monkeypatch.setattr(serving, "current_caller", lambda: caller(AES))
+
+    async def scenario() -> None:
+        async with site() as broker, registered(tmp_path, broker.own) as found:
+            address = f"<127.0.0.1:{found.number}?sock=self>"
+            asked = [["ping", address, level] for level in ("READ", "DAEMON")]
+            answers = await bindings(tmp_path / "tool", {}, asked)
+            assert [answer["AuthorizationSucceeded"] for answer in answers] == ["True", "False"]
+
+    (tmp_path / "tool").mkdir()
+    asyncio.run(scenario())

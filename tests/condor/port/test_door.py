@@ -9,6 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ QUERY = message(struct.pack(">q", 48) + b"a query")
 class Site:
     """A port with HTCondor's door in it, and a host with one service and one dial-back."""
 
-    def __init__(self, folder: Path, **more: str) -> None:
+    def __init__(self, folder: Path, **more: Any) -> None:
         self.bare: list[Incoming] = []
         self.own: list[tuple[socket.socket, str]] = []
         self.daemons = Daemons(folder, COOKIE)
@@ -62,7 +63,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, **more: str) -> AsyncIterator[Site]:
+async def site(folder: Path, **more: Any) -> AsyncIterator[Site]:
     before = descriptors()
     here = Site(folder, **more)
     try:

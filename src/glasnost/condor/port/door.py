@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from glasnost.condor.port.connect import LEAST, Connect, head_size, is_web, read_connect
 from glasnost.condor.port.daemons import Daemons
+from glasnost.condor.port.itself import SELF
 from glasnost.core.text import facts
 from glasnost.core.wire.header import TOKEN_SIZE, Call
 from glasnost.errors import ProtocolError
@@ -24,8 +25,6 @@ from glasnost.net.port import Incoming
 
 log = logging.getLogger("glasnost.condor")
 
-#: The id of the shared port itself.
-SELF: Final = "self"
 #: How the id of a dial-back begins; its reply name follows in hexadecimal.
 _REPLY: Final = "reply_"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]+")
@@ -41,6 +40,9 @@ class Host(Protocol):
 
 #: Owns a connection from here on, the caller's address in hand.
 Serve = Callable[[socket.socket, str], None]
+#: The same for the port's own endpoint, which is also given the header: it is a part of that
+#: conversation, as the only one of all.
+Own = Callable[[socket.socket, str, bytes], None]
 
 
 def reply_id(reply: bytes) -> str:
@@ -52,7 +54,7 @@ class Door:
     """What `net.port` needs to know of HTCondor.
 
     ``endpoints`` are those of this process, by id; ``default`` is the id of who names none, and
-    ``web`` of who speaks HTTP or TLS (empty: nobody).
+    ``web`` of who speaks HTTP or TLS (empty: nobody). ``own`` is the port's own endpoint.
     """
 
     least = LEAST
@@ -64,7 +66,9 @@ class Door:
         endpoints: Mapping[str, Serve],
         default: str,
         web: str = "",
+        own: Own | None = None,
     ) -> None:
+        self._own = own
         self._host, self._daemons, self._endpoints = host, daemons, endpoints
         self._default, self._web = default, web
 
@@ -80,7 +84,10 @@ class Door:
         except ProtocolError as error:
             _refuse(stranger, "bad-header", str(error))
         else:
-            self._call(stranger, connect)
+            if connect.id == SELF and self._own is not None:
+                self._own(stranger.sock, stranger.peer, head)
+            else:
+                self._call(stranger, connect)
 
     def pass_on(self, stranger: Stranger, seen: bytes) -> None:
         to = self._web if is_web(seen) else self._default

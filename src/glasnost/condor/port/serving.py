@@ -16,6 +16,7 @@ from glasnost.condor.caller import current_caller
 from glasnost.condor.port.daemons import COOKIE, Daemons
 from glasnost.condor.port.dialling import broker_address
 from glasnost.condor.port.door import Door, Host, Serve
+from glasnost.condor.port.itself import own_endpoint
 from glasnost.condor.port.own import own_addresses, own_sinful, write_port_ad
 from glasnost.condor.port.target import CcbTarget
 from glasnost.errors import SettingsError, SinfulError
@@ -41,6 +42,7 @@ class PortService:
         self._own = settings.condor or CondorSetting()
         directory = Path(self._own.sockets) if self._own.sockets else None
         self._daemons = Daemons(directory, os.environ.get(COOKIE, ""))
+        self._itself = own_endpoint()
         self.endpoints: dict[str, Serve] = {}
         self._task: asyncio.Task[None] | None = None
         self._target: CcbTarget | None = None
@@ -53,7 +55,8 @@ class PortService:
     def door(self, host: Host) -> Door:
         """What the port of this agent has to know."""
         own = self._own
-        return Door(host, self._daemons, self.endpoints, own.default_id, own.http_id)
+        endpoints, itself = self.endpoints, self._itself.take
+        return Door(host, self._daemons, endpoints, own.default_id, own.http_id, itself)
 
     def start(
         self,
@@ -76,6 +79,7 @@ class PortService:
     async def close(self) -> None:
         """The port is closed; what we wrote is removed, since it is true no more."""
         self._daemons.close()
+        await self._itself.close()
         if self._target is not None:
             await self._target.close()
         if self._task is not None:

@@ -35,14 +35,17 @@ class Endpoint:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def take(self, sock: socket.socket, address: str) -> None:
-        """Serve this connection of a client at ``address``; its socket is ours from here on."""
+    def take(self, sock: socket.socket, address: str, before: bytes = b"") -> None:
+        """Serve this connection of a client at ``address``; its socket is ours from here on.
+        ``before`` is what was read of the conversation already."""
         if len(self) >= self._most:
             note_refusal("busy", f"{len(self)} connections are served already", address)
             sock.close()
             return
         peer = Peer(address_text(sock.getsockname()), self._id)
-        work = serve(CedarStream(sock), self._server, address, peer)
+        stream = CedarStream(sock)
+        stream.heard(before)
+        work = serve(stream, self._server, address, peer)
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = sock
         task.add_done_callback(self._done)
