@@ -285,7 +285,8 @@ class Caller:
         returns = (self._back,) if way == "dial-back" else ()
         crossings = () if way is None else (Crossing(2, way, returns),)
         path = Path(Exit(Landing("ip4", "public")), 1, route, 1, crossings)
-        record = Record(name=f"{name}.node7.{self._domain}", address="", protection=name)
+        # What finishing looks at is the last stage: whether it is a service of ours that accepts.
+        record = Record(f"{name}.node7.{self._domain}", str(route), protection=name)
         means = Means(self._credentials, self._expect, settings=self._settings, shared=shared)
         sock = await walk(path, means)
         await _ask(*await streams(await finish(sock, record, self._credentials)))

@@ -205,7 +205,8 @@ def test_what_only_the_proxy_reaches_is_not_published_as_reach(pool: Pool) -> No
     """A dial-back leaves by no proxy. (That its IPv4 leads nowhere, the host cannot see.)"""
     plan = json.loads(pool.world.glasnost(pool.desk, "explain", "web.alice", "--json"))
     exits = [(one["lands"], "stages" in one) for one in plan["vantage"]["exits"]]
-    assert exits[1:] == [("ip4@public", False), ("ip6@public", True), ("ip4@public", True)]
+    beyond = [one for one in exits if one[0].endswith("@public")]
+    assert beyond == [("ip4@public", False), ("ip6@public", True), ("ip4@public", True)]
     record = json.loads(pool.world.glasnost(pool.alice, "lookup", "notes.desk", "--json"))
     assert record["reach"] == ["ip4@public"]
 
