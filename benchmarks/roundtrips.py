@@ -48,7 +48,7 @@ PATIENCE: Final = 120.0
 CABLE: Final = 0.05
 ONE_WAY: Final = 2 * CABLE
 #: Of so many tries the shortest counts: another process may have had the core.
-TRIES: Final = 10
+TRIES: Final = 25
 
 PORT: Final = 9618
 TCP: Final = 7000

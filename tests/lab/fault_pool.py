@@ -22,6 +22,8 @@ from glasnost.testing.world import World
 DAEMONS = ("agent", "authority", "directory", "broker")
 #: Characters of each host's logs that the report of a failed test shows.
 LAST_WORDS = 6000
+#: Seconds of silence after which a peer is taken for dead: half the usual, which a test waits for.
+DEAD_AFTER = 20
 NAMES = ("web.alice", "raw.alice", "jupyter.node7", "tty.node7")
 
 
@@ -31,7 +33,7 @@ class FaultPool:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self.lab = lab = self._stack.enter_context(Lab())
-        self.world = world = self._stack.enter_context(World(lab))
+        self.world = world = self._stack.enter_context(World(lab, f"dead_after = {DEAD_AFTER}"))
         self.home = lab.site("home", nat="masquerade", inbound="drop")
         self.office = lab.site("office", nat="random", inbound="drop")
         self.cm = lab.host("cm")
