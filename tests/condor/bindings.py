@@ -146,14 +146,10 @@ async def bindings(
     folder: Path, config: Mapping[str, str], requests: list[list[Any]], **variables: str
 ) -> list[Any]:
     """What the bindings make of some requests, in one process."""
-    for name in ("passwords.d", "tokens.d", "none.d", "log"):
-        (folder / name).mkdir(mode=0o700, exist_ok=True)
-    file = folder / "condor_config"
-    told = {"LOCAL_DIR": str(folder), "LOG": f"{folder}/log", **CONFIG, **config}
-    file.write_text("".join(f"{name} = {value}\n" for name, value in told.items()))
+    environment = at_home(folder, config)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SCRIPT, json.dumps(requests)),
-        env={**os.environ, "CONDOR_CONFIG": str(file), "HOME": str(folder), **variables},
+        *command(requests),
+        env={**os.environ, **environment, **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -161,3 +157,18 @@ async def bindings(
         out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     return list(json.loads(out))
+
+
+def command(requests: list[list[Any]]) -> list[str]:
+    """A command line that prints what comes of some requests."""
+    return [sys.executable, "-c", SCRIPT, json.dumps(requests)]
+
+
+def at_home(folder: Path, config: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a process that has this configuration, and its things in ``folder``."""
+    for name in ("passwords.d", "tokens.d", "none.d", "log"):
+        (folder / name).mkdir(mode=0o700, exist_ok=True)
+    file = folder / "condor_config"
+    told = {"LOCAL_DIR": str(folder), "LOG": f"{folder}/log", **CONFIG, **config}
+    file.write_text("".join(f"{name} = {value}\n" for name, value in told.items()))
+    return {"CONDOR_CONFIG": str(file), "HOME": str(folder)}

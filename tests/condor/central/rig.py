@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from glasnost.cli.init import make_pool
+from glasnost.condor.central import role
 from glasnost.condor.central.keys import SigningKeys
+from glasnost.condor.central.role import Central
 from glasnost.condor.security.tokens import Token
 from glasnost.daemons.host import everything
 from glasnost.roles.agent import Agent
@@ -25,18 +29,20 @@ class Manager:
 
     home: Path
     agent: Agent
+    central: Central
+    number: int
+    #: What it had when it ended.
+    last: dict[str, int] = field(default_factory=dict)
 
     @property
-    def port(self) -> int:
-        assert self.agent.port_number is not None
-        return self.agent.port_number
+    def counts(self) -> dict[str, int]:
+        """How many ads it has of which sort."""
+        return self.central.collector.counts
 
     def endpoint(self, host: str = "127.0.0.1") -> str:
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        return f"[{host}]:{self.number}" if ":" in host else f"{host}:{self.number}"
 
     def token(self, identity: str = f"condor@{DOMAIN}", **more: Any) -> Token:
-        import time
-
         return SigningKeys(self.home).sign(DOMAIN, identity, time.time(), **more)
 
 
@@ -51,5 +57,17 @@ async def manager(
     own = CondorSetting(**{"collector": True, "trust_domain": DOMAIN, **condor})
     settings = Settings(port=0, listen=listen, run=str(folder / "run"), condor=own)
     with nothing_left_open():
-        async with everything(home, lambda: settings) as (agent, _):
-            yield Manager(home, agent)
+        made: list[Central] = []
+
+        def noted(*args: Any) -> Central:
+            made.append(Central(*args))
+            return made[-1]
+
+        with mock.patch.object(role, "Central", noted):
+            stack = AsyncExitStack()
+            agent, _ = await stack.enter_async_context(everything(home, lambda: settings))
+        async with stack:
+            assert agent.port_number is not None
+            here = Manager(home, agent, made[0], agent.port_number)
+            yield here
+            here.last = here.counts
