@@ -141,6 +141,29 @@ def test_who_does_not_read_is_not_filled(play: Play) -> None:
     play(scenario)
 
 
+def test_a_browser_is_not_let_in(play: Play) -> None:
+    """Whose page asks is what it says by Origin, whatever the page would rather say."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with ours:
+            server = asyncio.create_task(accept_ws(theirs, PATH))
+            asked = (
+                f"GET {PATH} HTTP/1.1\r\nHost: gate\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                "Origin: http://page.example.org\r\n\r\n"
+            )
+            await loop.sock_sendall(ours, asked.encode())
+            assert (await loop.sock_recv(ours, 1000)).startswith(b"HTTP/1.1 403 Forbidden")
+            with pytest.raises(ProtocolError, match="answered with 403"):
+                await server
+
+    play(scenario)
+
+
 def test_another_path_is_answered_with_a_status(play: Play) -> None:
     async def scenario() -> None:
         with pytest.raises(ExceptionGroup) as caught:

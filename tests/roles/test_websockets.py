@@ -81,7 +81,7 @@ def test_a_port_without_the_setting_takes_none() -> None:
     async def scenario() -> None:
         behind = Behind()
         behind.port._upgrade = None
-        with pytest.raises(StageFailed, match=r"^stage 2 \(ws:.*the WebSocket was cut"):
+        with pytest.raises(StageFailed, match=r"^stage 2 \(ws:.*a port that takes no WebSockets$"):
             await walk(path(through(behind)), Means())
         await behind.close()
 

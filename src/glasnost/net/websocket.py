@@ -19,6 +19,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
+from glasnost.core.wire.header import MAGIC
 from glasnost.errors import PathCut, ProtocolError, Refused
 from glasnost.net.layer import Layer, open_layer
 
@@ -45,6 +46,7 @@ class WsTransport(Layer):
         self._talk = talk
         self._path, self._begun = path, begun
         self._loop = asyncio.get_running_loop()
+        self._heard = False
         self._held = bytearray()
         self._eof_came = False
         self._timer: asyncio.TimerHandle | None = None
@@ -59,6 +61,11 @@ class WsTransport(Layer):
             self.data_received(self._begun)
 
     def data_received(self, data: bytes) -> None:
+        first, self._heard = not self._heard, True
+        if first and isinstance(self._talk, ClientProtocol) and data[:1] == MAGIC[:1]:
+            # A front may pass it on as it is, and wait for more.
+            self._fail(Refused("front", "what answers there is a port that takes no WebSockets"))
+            return
         self._talk.receive_data(data)
         for event in self._talk.events_received():
             match event:
@@ -226,6 +233,11 @@ async def connect_ws(
 async def accept_ws(
     sock: socket.socket, path: str, begun: bytes = b"", *, timeout: float = HANDSHAKE_TIMEOUT
 ) -> WsTransport:
-    """Be the server; ``begun`` is what has been read already. Raises as `connect_ws`."""
-    transport = WsTransport(ServerProtocol(max_size=(None, MAX_FRAME)), path, begun)
+    """Be the server; ``begun`` is what has been read already. Raises as `connect_ws`.
+
+    A browser is not let in (it says whose page asks, by ``Origin``): any page that somebody behind
+    our firewall looks at could speak with services through it.
+    """
+    talk = ServerProtocol(origins=[None], max_size=(None, MAX_FRAME))
+    transport = WsTransport(talk, path, begun)
     return await open_layer(sock, transport, timeout, "WebSocket")
