@@ -18,7 +18,16 @@ from glasnost.errors import PathCut
 from glasnost.net.exact import read_exactly
 from glasnost.stages import Means
 from glasnost.stages.base import Kind, Step
-from glasnost.testing.contracts import Talk, check_kind, check_origin, check_refuses, converse, play
+from glasnost.testing.contracts import (
+    Talk,
+    check_kind,
+    check_origin,
+    check_prelude,
+    check_refuses,
+    converse,
+    path,
+    play,
+)
 
 Cross = Callable[[Step, socket.socket], Awaitable[socket.socket]]
 
@@ -166,6 +175,32 @@ def test_an_origin_that_leaves_open_what_it_opens_is_named() -> None:
         check_origin(Kind(Traits("origin", protocol="ip4"), cross), stage, listener, Means())
     for one in held:
         one.close()
+
+
+async def gives_one(step: Step, sock: socket.socket | None) -> socket.socket:
+    with socket.socket() as opened:
+        return opened
+
+
+async def does_not_stop(step: Step, sock: socket.socket | None) -> None:
+    for _ in range(100):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("cross", "says"),
+    [
+        (gives_one, "gives no connection"),
+        (does_not_stop, "goes on though it was cancelled"),
+    ],
+)
+def test_a_prelude_that_breaks_a_promise_is_told_which(
+    cross: Callable[[Step, socket.socket | None], Awaitable[socket.socket | None]], says: str
+) -> None:
+    kind = Kind(Traits("prelude"), cross)
+    with pytest.raises(AssertionError, match=says):
+        check_prelude(kind, path("public/knock:x/ip4:192.0.2.1:1"), Means())
 
 
 def test_a_far_side_can_be_played_once() -> None:

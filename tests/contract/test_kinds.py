@@ -12,18 +12,23 @@ import pytest
 
 from glasnost.condor.stages import KINDS as HTCONDOR
 from glasnost.core.wire.header import Call, encode_call
-from glasnost.settings import Settings
+from glasnost.settings import KnockSetting, Settings
 from glasnost.stages import KINDS, Kind, Means
 from glasnost.testing import carried
 from glasnost.testing.contracts import (
     PROMISES,
     Talk,
     check_origin,
+    check_prelude,
     check_refuses,
     check_traits,
+    path,
 )
 from tests.contract import far_sides
+from tests.net.setup_place import Place, place
 from tests.stages.test_proxies import GOOD, kind_of, names
+
+__all__ = ["place"]
 
 SERVICE = Talk(
     "a call", "public/ip4:192.0.2.1:9618/service:web", ((encode_call(Call(to="web")), b""),)
@@ -105,6 +110,31 @@ def test_an_origin_kind(name: str, tmp_path: Path) -> None:
     user = pwd.getpwuid(os.getuid()).pw_name
     means = Means(settings=Settings(sockets={str(tmp_path): user}))
     check_origin(OURS[name], stage, listener, means)
+
+
+def test_a_knock() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        door.bind(("127.0.0.1", 0))
+        knock = KnockSetting((f"{door.getsockname()[1]}/udp",), ("127.0.0.1",), 0, 0)
+        on = path("public/knock:fw/ip4:127.0.0.1:1")
+        check_prelude(OURS["knock"], on, Means(settings=Settings(knocks={"fw": knock})))
+        door.setblocking(False)
+        assert door.recv(10) == b""
+
+
+def test_a_setup(place: Place) -> None:
+    settings = Settings(run=str(place.run), setups={"x": place.setting()})
+    check_prelude(
+        OURS["setup"], path("lab/ip4:192.0.2.1:1", via="public/setup:x"), Means(settings=settings)
+    )
+    assert place.told()[0] == "start"
+
+
+def test_every_prelude_is_here() -> None:
+    assert {name for name, kind in OURS.items() if kind.traits.role == "prelude"} == {
+        "knock",
+        "setup",
+    }
 
 
 REFUSED = ["ip4:192.0.2.256:1", "ip6:[::g]:1", "dns:192.0.2.1:1", "unix:web", "service:a%20b"]

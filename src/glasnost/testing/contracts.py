@@ -1,7 +1,7 @@
 """What every stage kind promises, to be run on one's own: for authors of plugins, and on ours.
 
 A test of a forward kind says in a `Talk` what is said while it is crossed, and calls `check_kind`;
-one of an origin kind calls `check_origin`. What is promised:
+one of an origin kind calls `check_origin`, and one of a prelude `check_prelude`. What is promised:
 
 - its traits are such as planning can use;
 - a stage that means nothing is refused in one sentence, before anything is sent (`check_refuses`);
@@ -20,7 +20,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from glasnost.core.address import Landing, Route, Stage
 from glasnost.core.routes import Crossing, Exit, Path
@@ -133,7 +133,7 @@ def check_cancelled(kind: Kind, talk: Talk) -> None:
     play(scenario)
 
 
-async def _turns(count: int, task: asyncio.Task[socket.socket]) -> bool:
+async def _turns(count: int, task: asyncio.Task[Any]) -> bool:
     """Let the loop turn so often, or until the task is done."""
     for _ in range(count):
         if task.done():
@@ -192,6 +192,30 @@ async def _opened(kind: Kind, stage: str, means: Means) -> socket.socket:
     sock = await kind.cross(step_on(on, 0, means), None)
     assert sock is not None, "an origin opens a connection"
     return sock
+
+
+def check_prelude(kind: Kind, on: Path, means: Means) -> None:
+    """All that holds for a prelude, which is the first stage of this path, where it succeeds."""
+    check_traits(kind)
+    step = step_on(on, on.first, means)
+
+    async def does_and_gives_nothing() -> None:
+        assert await kind.cross(step, None) is None, "a prelude gives no connection"
+
+    async def goes() -> None:
+        for turns in range(1, _EARLY):
+            doing = asyncio.create_task(_done(kind, step))
+            if not await _turns(turns, doing):
+                doing.cancel()
+                ended = await _turns(_TURNS, doing)
+                assert ended, f"it goes on though it was cancelled (after {turns} turns)"
+
+    play(does_and_gives_nothing)
+    play(goes)
+
+
+async def _done(kind: Kind, step: Step) -> None:
+    await kind.cross(step, None)
 
 
 # --- playing the far side -------------------------------------------------------------------------
