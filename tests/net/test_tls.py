@@ -128,6 +128,37 @@ def test_an_end_does_not_lose_what_has_come_already(loop: str) -> None:
     run(loop, scenario())
 
 
+@pytest.mark.parametrize("size", [100_000, 250_000, 1 << 20])
+def test_the_sockets_end_does_not_overtake_what_waits(loop: str, size: int) -> None:
+    """Whoever reads in bits pauses behind each; the rest and its proper end wait here meanwhile."""
+
+    class Hesitant(App):
+        server: TlsTransport
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, TlsTransport)
+            self.server = transport
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.server.pause_reading()
+            asyncio.get_running_loop().call_soon(self.server.resume_reading)
+
+    async def scenario() -> None:
+        client, server = await tls_pair()
+        far = Hesitant()
+        server.attach(far)
+        client.attach(App())
+        await turns()  # a socket that has unread bytes is reset when it is closed
+        client.write(bytes(size))
+        client.close()
+        await until(lambda: far.eof)
+        assert len(far.data) == size
+        await ended(client, server)
+
+    run(loop, scenario())
+
+
 def test_writing_after_ones_own_end_is_a_bug(loop: str) -> None:
     async def scenario() -> None:
         client, server = await tls_pair()

@@ -8,7 +8,7 @@ import pytest
 
 from glasnost.core.wire import header
 from glasnost.errors import ProtocolError, Refused, TrustError
-from glasnost.net.tls_engine import Engine, _wire
+from glasnost.net.tls_engine import PIECE, Engine, _wire
 from tests.net.pairs import WEB, agent, web
 
 
@@ -119,3 +119,31 @@ def test_an_end_does_not_lose_what_has_come_and_says_so_once() -> None:
     client.end()
     server.decrypt(client.take_outgoing())
     assert server.finished and client.plain == b"last words" and not client.finished
+
+
+@pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 5, 1 << 20])
+def test_whatever_comes_at_once_is_taken_in_pieces_and_in_order(size: int) -> None:
+    client, server = connected()
+    sent = bytes(range(256)) * (size // 256 + 1)
+    wire = say(server, header.ACCEPTED + sent[:size])
+    server.end()
+    wire += server.take_outgoing()
+    got, largest = bytearray(), 0
+    more = client.decrypt(wire)
+    while True:
+        largest = max(largest, len(client.plain))
+        got += client.plain
+        client.plain.clear()
+        if not more:
+            break
+        more = client.decrypt()
+    assert bytes(got) == sent[:size] and client.finished
+    assert largest < 2 * PIECE and client.held == 0
+
+
+def test_what_came_before_the_end_of_ours_is_kept_however_much_it_is() -> None:
+    client, server = connected()
+    more = client.decrypt(say(server, header.ACCEPTED + bytes(5 * PIECE)))
+    assert more and client.held > PIECE
+    client.end()
+    assert len(client.plain) == 5 * PIECE

@@ -106,8 +106,14 @@ class Layer(asyncio.Transport, asyncio.Protocol):
 
     def resume_reading(self) -> None:
         self._paused = False
-        self._read_socket(True)
-        asyncio.get_running_loop().call_soon(self._resumed)
+        asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """What waits here comes before what the socket has, whose end may be all that it has."""
+        if not self._paused:
+            self._resumed()
+        if not self._paused:
+            self._read_socket(True)
 
     def write(self, data: Any) -> None:
         if self._closing:

@@ -118,11 +118,13 @@ class TlsTransport(Layer):
             data = b""
             self._flush()  # key updates answer themselves
             if not self._is_let_in():
-                return
+                if self._closing:
+                    return
+                continue
             self._deliver()
             if self._app is None or self._paused or self._ended_here:
                 break
-        if self._app is None and (self._engine.plain or self._engine.finished):
+        if self._app is None and (self._engine.held or self._engine.finished):
             self._read_socket(False)  # until `attach`: what comes early must not fill the memory
 
     def _is_let_in(self) -> bool:

@@ -16,8 +16,12 @@ from typing import Final
 from glasnost.core.wire import header
 from glasnost.errors import Refused, TrustError
 
-#: How many decrypted bytes are gathered before they are delivered, all at once.
-_ENOUGH: Final = 256 * 1024
+#: How many bytes go through OpenSSL at a time, and are delivered at once. A few such pieces stay in
+#: a processor's cache, and the allocator keeps their memory: with 256 kB, which a loop reads from a
+#: socket, each byte cost twice the time (docs/topics/carried.md).
+PIECE: Final = 64 * 1024
+#: The longest record: OpenSSL gives no more at once.
+_RECORD: Final = 16 * 1024
 
 
 class _Wire(threading.local):
@@ -32,6 +36,7 @@ class _Wire(threading.local):
 
 
 _wire = _Wire()
+_NOTHING: Final = memoryview(b"")
 #: What stands around a reason that Python has no name for: ``[SSL] ... (_ssl.c:1006)``.
 _UNNAMED: Final = re.compile(r"^\[\w+\] | \(_ssl\.c:\d+\)$")
 
@@ -71,7 +76,7 @@ class Engine:
         self.let_in = server_side or not status  # a client is let in by the server's status
         self.finished = False  # the peer has said its proper end
         self.plain = bytearray()  # decrypted, and for the application
-        self._incoming = b""  # not looked at yet
+        self._incoming = _NOTHING  # not looked at yet
         self._outgoing = b""
         self._answer = b""  # what has come of a refusal
 
@@ -93,10 +98,11 @@ class Engine:
             return
         self._feed(data)
         try:
-            self.ssl.do_handshake()
+            while not self._shake():
+                if not self._incoming:
+                    return
+                self._feed()
             self.secured = True
-        except ssl.SSLWantReadError:
-            return
         except ssl.SSLError as error:
             raise TrustError(tls_sentence(error)) from None
         finally:
@@ -128,35 +134,45 @@ class Engine:
 
     def end(self) -> None:
         """Send our proper end: TLS's close_notify, in one direction."""
-        self._feed()
+        self._feed(most=len(self._incoming))
         # OpenSSL refuses data that it meets while it shuts down: decrypt everything held. It is no
-        # more than one reading of the socket, and `_ENOUGH` before that.
+        # more than one reading of the socket, and a `PIECE` before that.
         with contextlib.suppress(ssl.SSLError):
-            while data := self.ssl.read(65536):
+            while data := self.ssl.read(_RECORD):
                 self.plain += data
         with contextlib.suppress(ssl.SSLError):
             self.ssl.unwrap()
         self._collect()
 
-    def _feed(self, data: bytes = b"") -> None:
-        """Put what has come where OpenSSL reads it."""
-        if self._incoming:
-            data, self._incoming = self._incoming + data, b""
-        self._wire_in.write(data)
+    def _shake(self) -> bool:
+        """Go on with the handshake; whether it is over."""
+        try:
+            self.ssl.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def _feed(self, data: bytes = b"", most: int = PIECE) -> None:
+        """Put what has come where OpenSSL reads it; what is more than ``most`` waits."""
+        waiting = self._incoming
+        if data:
+            waiting = memoryview(b"".join((waiting, data)) if waiting else data)
+        self._wire_in.write(waiting[:most])
+        self._incoming = waiting[most:] if len(waiting) > most else _NOTHING
 
     def _collect(self) -> None:
         """Leave nothing of ours in the buffers that all share."""
         if self._wire_in.pending:
-            self._incoming = self._wire_in.read()
+            self._incoming = memoryview(b"".join((self._wire_in.read(), self._incoming)))
         if self._wire_out.pending:
             self._outgoing += self._wire_out.read()
 
     def _decrypt(self) -> bool:
-        while len(self.plain) < _ENOUGH:
+        while len(self.plain) < PIECE:
             try:
-                data = self.ssl.read(65536)
+                data = self.ssl.read(_RECORD)
             except ssl.SSLWantReadError:
-                return False
+                return len(self._incoming) > 0
             except ssl.SSLZeroReturnError:  # what OpenSSL says once both ends have ended
                 data = b""
             if not data:
