@@ -143,10 +143,15 @@ class Daemon:
 
 
 async def bindings(
-    folder: Path, config: Mapping[str, str], requests: list[list[Any]], **variables: str
+    folder: Path,
+    config: Mapping[str, str],
+    requests: list[list[Any]],
+    verbatim: str = "",
+    **variables: str,
 ) -> list[Any]:
-    """What the bindings make of some requests, in one process."""
-    environment = at_home(folder, config)
+    """What the bindings make of some requests, in one process. ``verbatim`` stands in their
+    configuration behind everything else. A collector without an address is the pool's."""
+    environment = at_home(folder, config, verbatim)
     process = await asyncio.create_subprocess_exec(
         *command(requests),
         env={**os.environ, **environment, **variables},
@@ -164,11 +169,11 @@ def command(requests: list[list[Any]]) -> list[str]:
     return [sys.executable, "-c", SCRIPT, json.dumps(requests)]
 
 
-def at_home(folder: Path, config: Mapping[str, str]) -> dict[str, str]:
+def at_home(folder: Path, config: Mapping[str, str], verbatim: str = "") -> dict[str, str]:
     """The variables of a process that has this configuration, and its things in ``folder``."""
     for name in ("passwords.d", "tokens.d", "none.d", "log"):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     file = folder / "condor_config"
     told = {"LOCAL_DIR": str(folder), "LOG": f"{folder}/log", **CONFIG, **config}
-    file.write_text("".join(f"{name} = {value}\n" for name, value in told.items()))
+    file.write_text("".join(f"{name} = {value}\n" for name, value in told.items()) + verbatim)
     return {"CONDOR_CONFIG": str(file), "HOME": str(folder)}

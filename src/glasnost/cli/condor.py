@@ -16,6 +16,7 @@ COMMANDS = {
     "bridge": "glasnost.cli.condor_bridge:bridge",
     "matrix": "glasnost.cli.condor_matrix:matrix",
     "token": "glasnost.cli.condor_token:token",
+    "config": "glasnost.cli.condor_lines:config",
 }
 
 

@@ -14,6 +14,7 @@ from glasnost.condor.commands import Level
 from glasnost.core.text import duration
 from glasnost.errors import Unavailable
 from glasnost.roles.home import NodeIdentity
+from glasnost.settings import CondorSetting
 
 _LEVELS = [one.name for one in Level if one is not Level.ALLOW]
 
@@ -44,11 +45,11 @@ def create(identity: str, levels: tuple[str, ...], lifetime: float | None) -> No
       glasnost condor token create --identity alice@pool --authz READ --lifetime 86400
     """
     home, settings = common.settings()
-    own = settings.condor
-    if own is None or not own.collector:
-        raise Unavailable("this host is no collector: [condor] in the settings has no such line")
-    domain = trust_domain(own, NodeIdentity(home).domain)
+    own = settings.condor or CondorSetting()
     keys = SigningKeys(home)
+    if not own.collector and not keys.read():  # `up --condor` has made one
+        raise Unavailable("this host is no collector: neither `up --condor` nor [condor] says so")
+    domain = trust_domain(own, NodeIdentity(home).domain)
     keys.ready()
     limits = [Level[name.upper()] for name in levels] or None
     made = keys.sign(domain, identity, time.time(), lifetime, limits)
