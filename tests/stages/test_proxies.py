@@ -265,6 +265,8 @@ WHOSE = [
     ("by a proxy of our exit", f"{HTTP}ip4:192.0.2.7:22", EVIL[:-1], 1, True),
     ("by TLS", f"public/{PROXY}/tls:proxy/http-connect/ip4:192.0.2.7:22", "", 2, True),
     ("another proxy of the route claims to lead there", f"{EVIL}{PROXY}/socks5", "", 3, False),
+    ("behind a knock", f"public/knock:fw/{PROXY}/socks5/ip4:192.0.2.7:22", "", 2, True),
+    ("a plugin may have led there", f"public/pigeon:7/socks5/{PROXY}/socks5", "", 3, False),
     ("it is another", f"{EVIL}ip4:192.0.2.7:22", "", 1, False),
 ]
 
@@ -273,7 +275,7 @@ WHOSE = [
     ("route", "via", "index", "told"), [case[1:] for case in WHOSE], ids=[c[0] for c in WHOSE]
 )
 def test_a_login_is_for_the_proxy_itself(route: str, via: str, index: int, told: bool) -> None:
-    step = step_on(path(route, via=via), index, LOGIN)
+    step = step_on(path(route, via=via, lands="ip4"), index, LOGIN)
     assert step.login == (("ann", "pass word") if told else None)
 
 

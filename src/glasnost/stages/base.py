@@ -124,18 +124,18 @@ class Step:
     @property
     def login(self) -> tuple[str, str] | None:
         """User and password for the proxy that is talked with: it stands where the last origin
-        before this stage leads. None where a proxy of the route has opened that: it may have led
-        us to whom it likes, and routes are others' words. Raises `SettingsError`."""
-        origins = [
-            index
-            for index in range(self.path.first, self.index)
-            if (known := KNOWN.get(self.path.stage(index).kind)) and known.protocols
-        ]
-        if not origins or len([index for index in origins if index >= 0]) > 1:
-            return None
-        at = str(self.path.stage(origins[-1]))
-        logins = (one.login() for one in self.means.settings.proxies if one.at == at)
-        return next(logins, None)
+        before this stage leads. None where something of the route has led there, as its first
+        proxy would: it may have led us to whom it likes, and routes are others' words. (A knock
+        leads nowhere.) Raises `SettingsError`."""
+        for index in range(self.index - 1, self.path.first - 1, -1):
+            stage = self.path.stage(index)
+            if stage.kind in KNOWN and KNOWN[stage.kind].protocols:
+                if any(one.kind != "knock" for one in self.path.route.stages[: max(index, 0)]):
+                    return None
+                at = str(stage)
+                logins = (one.login() for one in self.means.settings.proxies if one.at == at)
+                return next(logins, None)
+        return None
 
     @property
     def prefix(self) -> Hashable:
