@@ -56,6 +56,8 @@ def _library() -> Any:
         raise Refused("requirements", NOT_HERE)
     import classad2
 
+    # The first text that it reads may have numbers that it refuses ever after (01).
+    classad2.parseNext("A = 1\n", classad2.ParserType.Old)
     return classad2
 
 
