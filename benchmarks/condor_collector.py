@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.condor_ads import ADS, THREE, query, resident, slot
-from benchmarks.figures import ROUNDS, Figure, Goal, at_least, at_most, process
+from benchmarks.figures import ROUNDS, Figure, Goal, at_least, at_most, cpu_seconds, process
 from glasnost.condor.central.role import Central
 from glasnost.condor.classad import Expression, Value
 from glasnost.condor.client import Call, ClientSettings, start_command
@@ -50,12 +50,18 @@ ASKED: Final[dict[str, tuple[dict[str, Value], Goal]]] = {
 
 def measure() -> list[Figure]:
     figures = []
-    with process(run_collector) as (_, (port, _)):
+    with process(run_collector) as (child, (port, _)):
+        assert child.pid is not None
         for name, settings in (("raw", RAW), ("AES", AES)):
             client = partial(_run, port, settings)
             goal = at_least(6_000, "ours")
-            rates = [client(updates) for _ in range(ROUNDS)]
+            rates, costs = [], []
+            for _ in range(ROUNDS):
+                before = cpu_seconds(child.pid)
+                rates.append(client(updates))
+                costs.append((cpu_seconds(child.pid) - before) / UPDATES * 1e6)
             figures.append(Figure(f"updates on one connection, {name}", "1/s", rates, goal=goal))
+            figures.append(Figure(f"CPU of one in the collector, {name}", "us", costs))
             for what, (values, most) in ASKED.items():
                 times = [client(partial(asked, values)) * 1e3 for _ in range(ROUNDS)]
                 figures.append(Figure(f"{what}, {name}", "ms", times, goal=most))

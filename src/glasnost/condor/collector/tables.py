@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -24,6 +25,9 @@ class Tables:
         #: How many ads have the same names, which take their memory once.
         self._shapes: Counter[Shape] = Counter()
         self._size_of_shapes = 0
+        self._size_of_ads = 0
+        #: Before that, no ad's time is over.
+        self._soonest = math.inf
 
     def for_update(self, command: int, ad: Ad) -> Table:
         """The table that an update is for; a generic one is made if there is room."""
@@ -59,7 +63,7 @@ class Tables:
     @property
     def size(self) -> int:
         """Bytes of memory, about."""
-        return self._size_of_shapes + sum(table.size for table in self)
+        return self._size_of_shapes + self._size_of_ads
 
     def put(self, table: Table, key: Key, kept: Kept) -> None:
         """Keep an ad in the place of the one with the same key, if there is room."""
@@ -74,6 +78,7 @@ class Tables:
         if more > 0 and self.size + more > self.limits.total:
             raise Refused("full", f"{self.limits.total} bytes of ads are kept already")
         table.put(key, kept)
+        self._soonest = min(self._soonest, kept.until)
         self._count(kept, 1)
         if old is not None:
             self._count(old, -1)
@@ -90,14 +95,16 @@ class Tables:
         gone = [(table, key, kept) for table in self for key, kept in table.expired(now)]
         for _, _, kept in gone:
             self._count(kept, -1)
+        times = [at for table in self if (at := table.deadline()) is not None]
+        self._soonest = min(times, default=math.inf)
         return gone
 
     def deadline(self) -> float | None:
         """When the next ad may be gone."""
-        times = [at for table in self if (at := table.deadline()) is not None]
-        return min(times, default=None)
+        return None if self._soonest == math.inf else self._soonest
 
     def _count(self, kept: Kept, step: int) -> None:
+        self._size_of_ads += step * kept.size
         for one in (kept, kept.private):
             if one is None:
                 continue

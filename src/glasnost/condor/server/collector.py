@@ -15,6 +15,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from glasnost.condor import judge
@@ -124,7 +125,7 @@ class CollectorServer:
         private = None
         if command == kinds.MACHINE.update and message.left:
             private = Ad.from_lines(message.ad(MAX_ATTRIBUTES))
-        sender = Sender(identity.user, identity.method or None)
+        sender = _sender(identity.user, identity.method)
         kept = self._collector.update(command, ad, self._clock(), sender, private)
         self._alarm.set(self._collector.deadline())
         return kept
@@ -189,6 +190,12 @@ class CollectorServer:
             ad = self._own().ad(int(now), self.counts)
             self._collector.update(Command.UPDATE_COLLECTOR_AD, ad, now)
             self._alarm.set(self._collector.deadline())
+
+
+@lru_cache(maxsize=10_000)
+def _sender(user: str, method: str) -> Sender:
+    """What is written of somebody into each of their ads."""
+    return Sender(user, method or None)
 
 
 async def _send(stream: CedarStream, pieces: Iterator[bytes]) -> None:
