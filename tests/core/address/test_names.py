@@ -42,6 +42,8 @@ REFUSED = [
     ("jüpyter.node7", "letters"),
     ("\u212a.node7", "letters"),
     ("a b.node7", "letters"),
+    ("lab/ip4:192.0.2.1:9618", 'only an address has a ":"'),
+    ("jupyter.node7:8000", 'only an address has a ":"'),
     ("x" * 64 + ".node7", "63"),
     (".".join(["x" * 60] * 6), "253"),
 ]

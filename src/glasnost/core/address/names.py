@@ -82,6 +82,8 @@ class Name:
         'jupyter.node7'
         """
         domain = check_domain(domain)
+        if ":" in text:
+            raise BadName(text, 'only an address has a ":", and a name is wanted: service.node')
         name = check_domain(text)
         inside = name.removesuffix(f".{domain}")
         labels = inside.split(".")
