@@ -31,7 +31,7 @@ WRONG_USAGE = [
     ("forward 80000 web.cm", "80000 is no port (0 to 65535)"),
     ("forward 0", "missing argument 'NAME'"),
     ("connect", "missing argument 'NAME'"),
-    ("systemd print", "authority}...'. Choose from: up, agent, broker, directory, authority"),
+    ("systemd print", "}...'. Choose from: up, agent, broker, directory, authority"),
     ("connect web.cm more", "unexpected extra argument"),
     ("token create", "missing option '--node'"),
     ("token create --node a --at foo:1", "'foo' is no IP address"),
