@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 import socket
 import ssl
@@ -37,6 +38,8 @@ from glasnost.net.datagrams import Datagrams
 from glasnost.net.interfaces import read_host
 from glasnost.net.port import Incoming
 from glasnost.settings import CondorSetting, Settings
+
+log = logging.getLogger("glasnost.condor")
 
 #: What it is called at the shared port, as HTCondor's own is.
 ID: Final = "collector"
@@ -89,7 +92,9 @@ class Central:
             port = Datagrams(host, self._number)
             self._ports.append(port)
             work = serve_datagrams(port, self.server, self.collector.hear)
-            self._tasks.append(loop.create_task(work))
+            task = loop.create_task(work)
+            task.add_done_callback(_ended)
+            self._tasks.append(task)
 
     def take(self, incoming: Incoming) -> None:
         """Serve a connection that was handed over."""
@@ -152,6 +157,11 @@ class Central:
             map_subject=own.subjects.get,
             clock=time.time,
         )
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("datagrams are heard no more: a bug of ours", exc_info=error)
 
 
 def trust_domain(own: CondorSetting, domain: str) -> str:
