@@ -272,3 +272,19 @@ def test_a_token_that_is_limited_to_what_is_told_will_do(tmp_path: Path) -> None
             await until(lambda: cm.counts == {"Scheduler": 1})
 
     asyncio.run(scenario())
+
+
+def test_a_ping_says_what_somebody_may(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with manager(tmp_path) as cm:
+            put_token(tmp_path, cm, f"alice@{DOMAIN}")
+            place = f"<{cm.endpoint()}>"
+            levels = ("READ", "WRITE", "DAEMON", "ADMINISTRATOR")
+            answers = await bindings(
+                tmp_path, logs_in("IDTOKENS"), [["ping", place, level] for level in levels]
+            )
+        may = [answer["AuthorizationSucceeded"] for answer in answers]
+        assert may == ["True", "True", "False", "False"]
+        assert {answer["MyRemoteUserName"] for answer in answers} == {f"alice@{DOMAIN}"}
+
+    asyncio.run(scenario())
