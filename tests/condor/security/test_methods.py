@@ -220,6 +220,21 @@ def test_a_client_makes_no_other_directory(loop: str, tmp_path: Path, path: str)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_daemons_id_leads_to_no_directory_of_another(loop: str, tmp_path: Path) -> None:
+    """An ad's id ends the name; whoever has made what stands before it could have it lead to the
+    directory that a third, real server waits for."""
+    (tmp_path / "FS_x_192.0.2.1:9618?sock=").mkdir()
+    peer = replace(PEER, shared_port_id="/../FS_of_another_server")
+    ours, answer = both(
+        loop,
+        lambda stream: fs.client(stream, Login(fs_directory=str(tmp_path)), peer),
+        lambda stream: names(stream, f"{tmp_path}/FS_x_"),
+    )
+    assert isinstance(ours, MethodFailed) and "no shared port id" in str(ours)
+    assert answer == -1
+    assert [one.name for one in tmp_path.iterdir()] == ["FS_x_192.0.2.1:9618?sock="]
+
+
 @pytest.mark.parametrize("name", ["FS_192.0.2.1_9618_x", "FS_XXXabc_"])
 def test_a_client_makes_the_directory_and_takes_it_away(
     loop: str, tmp_path: Path, name: str

@@ -61,6 +61,10 @@ def _why_not(path: str, login: Login, peer: Peer) -> str:
         return "the connection has no endpoint to bind a directory to"
     if not name.startswith("FS_"):
         return "the server names no directory"
+    if "/" in peer.shared_port_id:
+        # It becomes part of the name, and is an ad's word: it could lead to another's directory,
+        # one that some other server has asked for.
+        return f"no shared port id is {peer.shared_port_id!r}"
     if os.path.normpath(directory) != os.path.normpath(login.fs_directory):
         return f"the server names a directory outside {login.fs_directory}"
     plain = f"FS_{_in_name(peer.endpoint)}_"
