@@ -38,7 +38,7 @@ from glasnost.roles.experience import Experience
 from glasnost.roles.standing import alone
 from glasnost.settings import Settings
 from glasnost.stages import register
-from tests.condor.daemon import RAW, answering, caller, daemon
+from tests.condor.daemon import RAW, Handler, answering, caller, daemon
 from tests.stages.crossing import play
 
 register(HTCONDOR)
@@ -242,7 +242,8 @@ def test_a_collector_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_answer_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_ANSWER", 1 << 20)
+    """What is said of a name is less than what is said of a pool."""
+    monkeypatch.setattr(module, "MAX_LOCATED", 1 << 20)
 
     async def endless(call: Call) -> Then:
         ad = Ad({"Padding": "x" * 8000})
@@ -255,12 +256,16 @@ def test_an_answer_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
         return Then.CLOSE
 
     async def scenario() -> None:
-        async with daemon({Command.QUERY_STARTD_ADS: endless}) as collector:
-            with (
-                pool_of(collector.address) as pool,
-                pytest.raises(ProtocolError, match="ask for less"),
-            ):
-                await pool.ads(about())
+        handlers: dict[Command, Handler] = {
+            Command.QUERY_STARTD_ADS: endless,
+            Command.QUERY_ANY_ADS: endless,
+        }
+        async with daemon(handlers) as collector:
+            with pool_of(collector.address) as pool:
+                with pytest.raises(ProtocolError, match="more than 2 MiB: ask for less"):
+                    await pool.ads(about(), 2 << 20)
+                with pytest.raises(ProtocolError, match="more than 1 MiB: ask for less"):
+                    await pool.locate("x")
 
     play(scenario)
 

@@ -111,7 +111,9 @@ def check_answer(data: bytes) -> bool:
 
     async def meet(ours: socket.socket) -> None:
         call = Call(CedarStream(ours, read_ahead=True), Command.QUERY_ANY_ADS, None)
-        async with contextlib.aclosing(_batches(call, AnswerReader(encrypted=False))) as batches:
+        async with contextlib.aclosing(
+            _batches(call, AnswerReader(encrypted=False), 1 << 20)
+        ) as batches:
             async for batch in batches:
                 for ad in batch:
                     ad.lines()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from glasnost.cli import common
-from glasnost.cli.condor_pool import addresses, in_pool, opened
+from glasnost.cli.condor_pool import addresses, in_pool, of_type, opened
 from glasnost.cli.output import note, say, say_json, table
 from glasnost.condor.classad import Ad, ErrorValue, Expression, Value
 from glasnost.condor.questions import Question, about
 from glasnost.condor.questions import table as table_of
+
+Kept = TypeVar("Kept")
+
+#: Characters of a value in a table: one ad must not make the lines of all others as long.
+MAX_SHOWN = 1000
 
 #: What is shown of each sort of ads where nobody says what; of others, the last.
 _COLUMNS = {
@@ -64,30 +69,25 @@ def status(
     names = [word for word in (projection or "").replace(",", " ").split() if word]
     if not names and not json:
         names = [*_COLUMNS.get(table_of(called), _COLUMNS[""])]
+    if not called.strip():
+        raise click.UsageError("--type: nothing is called nothing")
     try:
         question = about(called, constraint, names, limit or 0)
     except ValueError as error:
         raise click.UsageError(f"--constraint: {error}") from None
-    found = common.run_async(_asked(collector, question))
     if json:
-        say_json([_as_dict(ad) for ad in found])
+        say_json(common.run_async(_asked(collector, question, _as_dict)))
         return
-    if found:
-        say(table(names, [[_shown(ad, name) for name in names] for ad in _sorted(found)]))
-    note(f"{len(found)} ad{'' if len(found) == 1 else 's'} of {table_of(called)}")
+    rows = common.run_async(_asked(collector, question, lambda ad: _row(ad, names)))
+    if rows:
+        say(table(names, [cells for _, cells in sorted(rows)]))
+    note(f"{len(rows)} ad{'' if len(rows) == 1 else 's'} of {table_of(called)}")
 
 
 @click.command()
 @click.argument("name")
 @in_pool
-@click.option(
-    "--type",
-    "called",
-    default="any",
-    show_default=True,
-    metavar="TYPE",
-    help="What it is: startd, schedd, master, collector, negotiator, or any of them.",
-)
+@of_type
 @common.as_json
 def locate(name: str, collector: str | None, called: str, json: bool) -> None:
     """Show the addresses of the daemons called NAME, or on the machine NAME.
@@ -107,13 +107,18 @@ def locate(name: str, collector: str | None, called: str, json: bool) -> None:
         say(address)
 
 
-async def _asked(collector: str | None, question: Question) -> list[Ad]:
+async def _asked(
+    collector: str | None, question: Question, kept: Callable[[Ad], Kept]
+) -> list[Kept]:
+    """What is kept of each ad: no more than is printed, whatever a collector adds unasked."""
     async with opened(collector) as pool, contextlib.aclosing(pool.query(question)) as batches:
-        return [ad async for batch in batches for ad in batch]
+        return [kept(ad) async for batch in batches for ad in batch]
 
 
-def _sorted(ads: Sequence[Ad]) -> list[Ad]:
-    return sorted(ads, key=lambda ad: (_shown(ad, "MyType"), _shown(ad, "Name")))
+def _row(ad: Ad, names: Sequence[str]) -> tuple[tuple[str, str], list[str]]:
+    """What it is sorted by, and its line."""
+    order = _shown(ad, "MyType"), _shown(ad, "Name")
+    return order, [_shown(ad, name) for name in names]
 
 
 def _shown(ad: Ad, name: str) -> str:
@@ -121,7 +126,8 @@ def _shown(ad: Ad, name: str) -> str:
     if name not in ad:
         return "-"
     value = ad[name]
-    return value if isinstance(value, str) else ad.text(name)
+    text = value if isinstance(value, str) else ad.text(name)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
 def _as_dict(ad: Ad) -> dict[str, Any]:

@@ -26,7 +26,14 @@ from glasnost.condor.reaching import Reaching, routes_to
 from glasnost.condor.stream import CedarStream
 from glasnost.core.address import Address
 from glasnost.core.routes import Plan, Target
-from glasnost.errors import ConnectFailed, GlasnostError, ProtocolError, Refused, Unavailable
+from glasnost.errors import (
+    ConnectFailed,
+    GlasnostError,
+    PathCut,
+    ProtocolError,
+    Refused,
+    Unavailable,
+)
 from glasnost.net.sockets import closed_on_error
 from glasnost.roles.dialler import CONNECT_TIMEOUT, Connected, connect
 from glasnost.roles.standing import Standing
@@ -36,10 +43,17 @@ from glasnost.roles.standing import Standing
 PATIENCE: Final = 60.0
 #: The longest answer that is read: 200,000 slots with all their attributes are 1.2 GB.
 MAX_ANSWER: Final = 4 << 30
+#: The same where daemons of one name are looked for: a machine's thousand slots are 1 MB of it.
+MAX_LOCATED: Final = 64 << 20
 #: Addresses of daemons that are kept as routes, so that they are read once.
 MAX_KNOWN: Final = 10_000
 #: Packets that are read before the ads in them are given.
 _BATCH: Final = 64
+#: HTCondor's collectors say nothing about what is wrong with a question.
+UNANSWERED: Final = (
+    "the collector closed the connection before it answered, which is what it does where a "
+    "constraint is no expression to it"
+)
 
 
 @dataclass(frozen=True)
@@ -146,24 +160,27 @@ class Pool:
 
     # --- collectors -----------------------------------------------------------------------------
 
-    async def query(self, question: Question) -> AsyncGenerator[list[Ad], None]:
-        """The ads that a collector finds, in batches as they come; of the first that answers."""
+    async def query(
+        self, question: Question, most: int = MAX_ANSWER
+    ) -> AsyncGenerator[list[Ad], None]:
+        """The ads that a collector finds, in batches as they come; of the first that answers, in
+        at most so many bytes."""
         call = await self._asked(question)
         try:
             answers = AnswerReader(encrypted=call.stream.encrypted)
-            async for batch in _batches(call, answers):
+            async for batch in _batches(call, answers, most):
                 yield batch
         finally:
             close(call)
 
-    async def ads(self, question: Question) -> list[Ad]:
+    async def ads(self, question: Question, most: int = MAX_ANSWER) -> list[Ad]:
         """All of them."""
-        async with contextlib.aclosing(self.query(question)) as batches:
+        async with contextlib.aclosing(self.query(question, most)) as batches:
             return [ad async for batch in batches for ad in batch]
 
     async def locate(self, name: str, called: str = ANY) -> list[Ad]:
         """The daemons of a name, or on a machine of that name: their addresses, and no more."""
-        return await self.ads(located(name, called))
+        return await self.ads(located(name, called), MAX_LOCATED)
 
     async def _asked(self, question: Question) -> Call:
         """The first collector that lets us in, with the question on its way to it."""
@@ -192,10 +209,12 @@ class Pool:
         return call
 
 
-async def _batches(call: Call, answers: AnswerReader) -> AsyncGenerator[list[Ad], None]:
+async def _batches(call: Call, answers: AnswerReader, most: int) -> AsyncGenerator[list[Ad], None]:
     stream, size = call.stream, 0
     async with patiently():
-        reader = await stream.begin()
+        reader = await stream.begin_or_end()
+    if reader is None:
+        raise PathCut(UNANSWERED)
     while True:
         ads: list[Ad] = []
         async with patiently():
@@ -205,8 +224,8 @@ async def _batches(call: Call, answers: AnswerReader) -> AsyncGenerator[list[Ad]
                 if reader.whole:
                     break
                 await stream.more(reader)
-        if size > MAX_ANSWER:
-            raise ProtocolError(f"an answer of more than {MAX_ANSWER >> 30} GB: ask for less")
+        if size > most:
+            raise ProtocolError(f"an answer of more than {most >> 20:,} MiB: ask for less")
         if ads:
             yield ads
         if reader.whole and not reader.left:
