@@ -13,6 +13,9 @@ import pytest
 
 from glasnost.condor.classad import Ad, Expression
 from glasnost.condor.commands import Command, Level
+from glasnost.condor.security.methods.kinds import Method
+from glasnost.condor.security.negotiation import Policy
+from glasnost.condor.security.words import Word
 from glasnost.condor.server.call import Call, Then
 from tests.cli.conftest import Shell
 from tests.condor.daemon import Daemon, Handler, answering, beside
@@ -83,6 +86,46 @@ def test_a_daemon_is_located(shell: Shell) -> None:
     (found,) = json.loads(shell.run("condor", "locate", "s1", "--json").out)
     assert found["address"] == "<192.0.2.1:9618?sock=schedd_1>"
     assert found["Machine"] == "h.example.org"
+
+
+def test_a_name_that_several_have_is_said_and_its_type_chooses(tmp_path: Path) -> None:
+    at = {"Name": "h", "Machine": "h"}
+    master = Ad({"MyType": "DaemonMaster", **at, "MyAddress": "<192.0.2.1:1?sock=master>"})
+    schedd = Ad({"MyType": "Scheduler", **at, "MyAddress": "<192.0.2.1:1?sock=schedd>"})
+    both = answering([master, schedd])
+    handlers = {**both, Command.QUERY_SCHEDD_ADS: answering([schedd])[Command.QUERY_SCHEDD_ADS]}
+    with beside(lambda: Daemon(handlers)) as one:
+        shell = Shell(tmp_path, {"CONDOR_CONFIG": "ONLY_ENV"})
+        here = ("--pool", f"127.0.0.1:{one.port}")
+        done = shell.run("condor", "explain", "h", *here)
+        assert done.status == 0 and done.out.startswith("<192.0.2.1:1?sock=master>\n")
+        said = "h is DaemonMaster, Scheduler: here the DaemonMaster; --type chooses another"
+        assert done.err == f"glasnost: {said}\n"
+        done = shell.run("condor", "explain", "h", "--type", "schedd", *here)
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith("<192.0.2.1:1?sock=schedd>\n")
+
+
+def test_a_route_of_ours_is_an_address_of_theirs(shell: Shell, pool: Daemon) -> None:
+    route = f"public/ip4:127.0.0.1:{pool.port}/condor.sock:collector"
+    done = shell.run("condor", "explain", route)
+    assert (done.status, done.err) == (0, "")
+    first = done.out.splitlines()[0]
+    assert first == f"<127.0.0.1:{pool.port}?addrs=127.0.0.1-{pool.port}&noUDP&sock=collector>"
+    done = shell.run("condor", "ping", "public/ip4:192.0.2.1:1/tls:h")
+    assert (done.status, done.out) == (1, "")
+    assert "HTCondor can express none of these routes" in done.err
+
+
+def test_one_long_value_does_not_widen_all_lines(tmp_path: Path) -> None:
+    ads = [Ad({"Name": "x" * 100_000, "Cpus": 1}), Ad({"Name": "y", "Cpus": 2})]
+    with beside(lambda: Daemon(answering(ads))) as one:
+        shell = Shell(tmp_path, {"CONDOR_CONFIG": "ONLY_ENV"})
+        typed = ("condor", "status", "--pool", f"127.0.0.1:{one.port}")
+        done = shell.run(*typed, "--projection", "Name,Cpus")
+        assert [len(line) for line in done.out.splitlines()] == [1006, 1003, 1003]
+        found = json.loads(shell.run(*typed, "--json").out)
+        assert len(found[0]["Name"]) == 100_000
 
 
 def test_a_ping_says_by_which_path_and_as_whom(shell: Shell, pool: Daemon) -> None:
@@ -191,12 +234,26 @@ def test_a_token_that_is_of_no_use_is_told_of(shell: Shell, tmp_path: Path) -> N
     assert re.fullmatch(r"glasnost: tokens: \S+/mine: others may read it .*", first)
 
 
+def test_that_no_method_named_is_ours_is_said(tmp_path: Path) -> None:
+    strict = Policy(authentication=Word.REQUIRED, methods=(Method.FS,))
+    with beside(lambda: Daemon(policy=strict)) as one:
+        shell = Shell(tmp_path, {"CONDOR_CONFIG": "ONLY_ENV"})
+        named = {"_CONDOR_SEC_CLIENT_AUTHENTICATION_METHODS": "KERBEROS"}
+        done = shell.run("condor", "ping", one.address, **named)
+        assert done.status == 1 and "of SEC_CLIENT_AUTHENTICATION_METHODS we have none" in done.err
+        done = shell.run(
+            "condor", "ping", one.address, _CONDOR_SEC_CLIENT_AUTHENTICATION_METHODS="SSL"
+        )
+        assert done.status == 1 and "we have none" not in done.err
+
+
 def test_what_is_typed_wrongly_is_status_2(shell: Shell) -> None:
     for words in (
         ["status", "--constraint", "Memory >"],
         ["status", "--limit", "0"],
         ["ping"],
         ["ping", "x", "--level", "GOD"],
+        ["status", "--type", ""],
         ["locate"],
     ):
         done = shell.run("condor", *words)

@@ -183,6 +183,15 @@ def test_no_way_together(loop: str, client: Policy, server: Policy, login: Login
     run(loop, scenario())
 
 
+def test_that_there_is_no_token_is_said(loop: str) -> None:
+    async def scenario() -> None:
+        rig = Rig(client=methods(Method.TOKEN), server=methods(Method.TOKEN), login=Login())
+        with pytest.raises(Refused, match="IDTOKENS: we have no token that could be used"):
+            await rig.query()
+
+    run(loop, scenario())
+
+
 @pytest.mark.parametrize("what", ["expired", "signature", "subject"])
 def test_tokens_that_do_not_hold(loop: str, what: str) -> None:
     async def scenario() -> None:

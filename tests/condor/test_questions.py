@@ -80,6 +80,9 @@ def test_what_is_wanted_of_them() -> None:
     assert ad["LimitResults"] == 5 and ad["Projection"] == " ".join(LOCATED)
     assert located("vm").ad.text("Requirements") == '(((Name == "vm") || (Machine == "vm")))'
     assert "LocationQuery" not in located("vm").ad
+    # A collector is called as its pool; people know its host.
+    assert "Machine ==" in located("vm", "collector").ad.text("Requirements")
+    assert "Machine ==" not in located("vm", "schedd").ad.text("Requirements")
 
 
 @pytest.mark.parametrize("text", ["a\0b", "Memory >", "(a", "a)", '"a', "a = b ="])

@@ -146,7 +146,7 @@ def check_method(data: bytes) -> bool:
                 if server and method is not Method.SSL:
                     await let_in(stream, [method], rig.keeper, rig.peer)
                 else:
-                    await log_in(stream, [method], rig.login, Peer("192.0.2.1:5"))
+                    await log_in(stream, [method], [method], rig.login, Peer("192.0.2.1:5"))
             except (GlasnostError, OSError) as error:
                 assert str(error)
                 return False

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from glasnost.cli import common
-from glasnost.cli.condor_pool import address_of, in_pool, opened
+from glasnost.cli.condor_pool import address_of, in_pool, of_type, opened
 from glasnost.cli.explain import show_plan
 from glasnost.cli.output import complain, say, say_json, say_wrapped
 from glasnost.cli.ping import show_traces
@@ -27,6 +27,7 @@ _LEVELS = [one.name for one in Level if one is not Level.ALLOW]
 @click.command()
 @click.argument("daemon", metavar="SINFUL|NAME")
 @in_pool
+@of_type
 @click.option(
     "--level",
     type=click.Choice(_LEVELS, case_sensitive=False),
@@ -42,7 +43,9 @@ _LEVELS = [one.name for one in Level if one is not Level.ALLOW]
     help="Seconds for reaching it.",
 )
 @common.as_json
-def ping(daemon: str, collector: str | None, level: str, timeout: float, json: bool) -> int:
+def ping(
+    daemon: str, collector: str | None, called: str, level: str, timeout: float, json: bool
+) -> int:
     """Reach a daemon of HTCondor's, and show by which path, how it is protected, and as whom.
 
     Nothing is done there: it is asked whether it allows us what the level stands for. Status 0:
@@ -51,7 +54,7 @@ def ping(daemon: str, collector: str | None, level: str, timeout: float, json: b
 
     async def ask() -> tuple[str, Pinged]:
         async with opened(collector, timeout) as pool:
-            address = await address_of(pool, daemon)
+            address = await address_of(pool, daemon, called)
             return address, await pool.ping(address, Level[level.upper()])
 
     address, found = common.run_async(ask())
@@ -108,8 +111,9 @@ def _user(call: Call) -> str:
 @click.command()
 @click.argument("daemon", metavar="SINFUL|NAME")
 @in_pool
+@of_type
 @common.as_json
-def explain(daemon: str, collector: str | None, json: bool) -> None:
+def explain(daemon: str, collector: str | None, called: str, json: bool) -> None:
     """Show what would be tried to reach a daemon of HTCondor's, and why; nothing is sent to it.
 
     All of its addresses count, all its brokers, and every way of each; beside that stands the
@@ -118,7 +122,7 @@ def explain(daemon: str, collector: str | None, json: bool) -> None:
 
     async def ask() -> tuple[str, Plan, str]:
         async with opened(collector) as pool:
-            address = await address_of(pool, daemon)
+            address = await address_of(pool, daemon, called)
             return address, pool.plan(address), pool.caller.config.private_network_name
 
     address, found, network = common.run_async(ask())

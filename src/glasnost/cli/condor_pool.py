@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import click
 
 from glasnost.by_address import is_address
+from glasnost.cli.address_forms import FORMS
 from glasnost.cli.output import note
 from glasnost.condor.caller import Caller
 from glasnost.condor.config import read_config
@@ -56,12 +57,37 @@ def _warnings_as_notes() -> Iterator[None]:
         log.removeHandler(handler)
 
 
-async def address_of(pool: Pool, daemon: str) -> str:
+of_type = click.option(
+    "--type",
+    "called",
+    default="any",
+    show_default=True,
+    metavar="TYPE",
+    help="What NAME is: startd, schedd, master, collector, negotiator, or any of them.",
+)
+
+
+async def address_of(pool: Pool, daemon: str, called: str) -> str:
     """The address that was given, or that of the daemon of this name."""
+    if "/" in daemon and not daemon.startswith(("<", "{")):
+        return _from_route(daemon)
     if is_address(daemon):
         return daemon
-    found = await addresses(pool, daemon)
-    return next(iter(found))
+    found = await addresses(pool, daemon, called)
+    address, *others = found
+    if others:
+        types = [words.get("MyType", "a daemon") for words in found.values()]
+        note(f"{daemon} is {', '.join(types)}: here the {types[0]}; --type chooses another")
+    return address
+
+
+def _from_route(text: str) -> str:
+    """A Glasnost address in HTCondor's words; what they cannot say is said."""
+    address, _ = FORMS["text"].read(text)
+    sinful, missing = FORMS["sinful"].write(address)
+    for why in missing:
+        note(why)
+    return sinful
 
 
 async def addresses(pool: Pool, name: str, called: str = "any") -> dict[str, dict[str, str]]:

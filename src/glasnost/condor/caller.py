@@ -22,7 +22,7 @@ from typing import Final
 from glasnost.condor.addresses.reading import parse
 from glasnost.condor.addresses.sinful import ALIAS
 from glasnost.condor.cedar.ciphers import AES, BLOWFISH, TRIPLE_DES
-from glasnost.condor.client import Call, ClientSettings, start_command
+from glasnost.condor.client import Call, ClientSettings, endpoint_of, start_command
 from glasnost.condor.config import CondorConfig, Host, read_config
 from glasnost.condor.config.tokens import find_tokens, read_private
 from glasnost.condor.security.methods.base import FS_DIRECTORY, Login, Peer
@@ -47,6 +47,9 @@ CLOSED: Final = (
     "the connection is closed while we log in, which is all that HTCondor says to whom it does not "
     "let in, and where nobody has the id that was asked for"
 )
+
+#: Added to it where the configuration names only methods that we do not have.
+NO_METHODS: Final = "; of SEC_CLIENT_AUTHENTICATION_METHODS we have none"
 
 _current: ContextVar[Caller] = ContextVar("caller")
 
@@ -86,7 +89,8 @@ class Caller:
                 auth_command,
             )
         except PathCut:
-            raise Refused("closed", CLOSED) from None
+            none = not self.settings.policy.methods
+            raise Refused("closed", CLOSED + (NO_METHODS if none else "")) from None
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:
@@ -112,15 +116,7 @@ def _of_this_process() -> Caller:
 def peer_of(stream: CedarStream, address: str) -> Peer:
     """Where a stream goes, as methods of authentication need it."""
     id, alias = _names(address)
-    return Peer(_endpoint(stream.sock.getpeername()), id, alias=alias)
-
-
-def _endpoint(name: object) -> str:
-    """``ip:port``; a unix socket has none."""
-    if not isinstance(name, tuple):
-        return ""
-    host, port, *_ = name
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Peer(endpoint_of(stream), id, alias=alias)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -29,7 +29,7 @@ from glasnost.condor.security.key_message import receive_key
 from glasnost.condor.security.keys import Exchange, session_key
 from glasnost.condor.security.methods.base import Login, Peer, Proven
 from glasnost.condor.security.methods.kinds import Method
-from glasnost.condor.security.methods.rounds import client_methods, log_in
+from glasnost.condor.security.methods.rounds import log_in
 from glasnost.condor.security.negotiation import (
     AUTHORIZED,
     SID_NOT_FOUND,
@@ -109,7 +109,7 @@ async def start_command(
     known = sessions.find(address, auth_command or command, now, settings.tag)
     if known is not None and known.is_enough(policy):
         return await _resume(stream, command, settings, sessions, address, known)
-    peer = peer or _peer(stream)
+    peer = peer or Peer(endpoint_of(stream))
     session = await _negotiate(stream, command, settings, address, peer, auth_command)
     if session.name and session.commands:
         sessions.add(address, session, now, settings.tag)
@@ -141,12 +141,13 @@ async def permitted(call: Call) -> bool:
     return answer.get("AuthorizationSucceeded") is True
 
 
-def _peer(stream: CedarStream) -> Peer:
-    """What the socket says of its other end."""
+def endpoint_of(stream: CedarStream) -> str:
+    """The other end of a stream, ``ip:port``; a unix socket has none."""
     try:
-        return Peer(address_text(stream.sock.getpeername()))
+        name = stream.sock.getpeername()
     except OSError as error:
         raise PathCut(f"the peer is gone: {sentence(error)}") from error
+    return address_text(name) if isinstance(name, tuple) else ""
 
 
 # --- a session again -----------------------------------------------------------------------------
@@ -237,11 +238,8 @@ async def _log_in(
     if not decision.authentication:
         return None, None
     told = replace(peer, trust_domain=decision.trust_domain, issuer_keys=decision.issuer_keys)
-    ours = client_methods(settings.login, settings.policy.methods)
     try:
-        return await log_in(
-            stream, [one for one in ours if one in decision.methods], settings.login, told
-        )
+        return await log_in(stream, settings.policy.methods, decision.methods, settings.login, told)
     except Refused:
         if decision.authentication_required:
             raise

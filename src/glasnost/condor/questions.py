@@ -74,13 +74,16 @@ def about(
 
 
 def located(name: str, called: str = ANY) -> Question:
-    """Where the daemon of this name is, as HTCondor's tools ask; of all tables, also what is on
-    the machine of this name.
+    """Where the daemon of this name is, as HTCondor's tools ask; of all tables, and of
+    collectors, also what is on the machine of this name.
 
     >>> located('a"b', "schedd").ad.text("Requirements")
     '((Name == "a\\\\"b"))'
     """
     quoted = Ad({"Name": name}).text("Name")
+    either = f"(Name == {quoted}) || (Machine == {quoted})"
     if table(called) == ANY:
-        return about(called, f"(Name == {quoted}) || (Machine == {quoted})", LOCATED)
+        return about(called, either, ("MyType", *LOCATED))
+    if table(called) == "Collector":  # whose name is the pool's
+        return about(called, either, LOCATED)
     return about(called, f"Name == {quoted}", LOCATED, location=name)

@@ -35,14 +35,14 @@ SERVERS: Final[dict[Method, ServerDialogue]] = {
 }
 
 
-def client_methods(login: Login, methods: Sequence[Method]) -> tuple[Method, ...]:
-    """Those that we can: what has a dialogue, and what it needs."""
-    lacks = {
-        Method.CLAIMTOBE: not login.user,
-        Method.TOKEN: not login.tokens,
-        Method.SCITOKENS: not login.scitoken,
+def lacking(login: Login) -> dict[Method, str]:
+    """What a client cannot use, for want of what."""
+    has = {
+        Method.CLAIMTOBE: (login.user, "we have no name"),
+        Method.TOKEN: (login.tokens, "we have no token that could be used"),
+        Method.SCITOKENS: (login.scitoken, "we have no SciToken"),
     }
-    return tuple(one for one in methods if one in CLIENTS and not lacks.get(one))
+    return {method: why for method, (value, why) in has.items() if not value}
 
 
 def server_methods(keeper: Doorkeeper, methods: Sequence[Method]) -> tuple[Method, ...]:
@@ -51,11 +51,18 @@ def server_methods(keeper: Doorkeeper, methods: Sequence[Method]) -> tuple[Metho
 
 
 async def log_in(
-    stream: CedarStream, methods: Sequence[Method], login: Login, peer: Peer
+    stream: CedarStream,
+    ours: Sequence[Method],
+    theirs: Sequence[Method],
+    login: Login,
+    peer: Peer,
 ) -> tuple[Method, Proven]:
-    """The client's side. Raises `Refused` with the reason of each method, when none is left."""
-    left = list(methods)
-    reasons: list[str] = []
+    """The client's side: ``ours`` it may use, in its order, ``theirs`` the server takes. Raises
+    `Refused` with the reason of each method, when none is left."""
+    lacks = lacking(login)
+    common = [one for one in ours if one in CLIENTS and one in theirs]
+    left = [one for one in common if one not in lacks]
+    reasons = [f"{one.known}: {lacks[one]}" for one in common if one in lacks]
     while True:
         await _say(stream, mask_of(left))
         chosen = (await stream.receive(limit=64)).integer()
