@@ -53,6 +53,7 @@ def test_daemons_beside_us_have_our_port_or_one_of_their_own() -> None:
     assert apart.sets["SHARED_PORT_PORT"] == "9619"
     own = CondorSetting(sockets="/var/lock/condor/daemon_sock", port_ad="/var/lock/condor/ad")
     ours = by_name(own)["here"]
+    assert ours.sets["DAEMON_LIST"] == "MASTER GLASNOST NEGOTIATOR"
     assert ours.sets["SHARED_PORT_PORT"] == "9618"
     assert ours.sets["AUTO_INCLUDE_SHARED_PORT_IN_DAEMON_LIST"] == "false"
     assert ours.sets["DAEMON_SOCKET_DIR"] == own.sockets
@@ -64,7 +65,7 @@ def test_the_way_back_sets_all_that_was_set_to_htcondors_defaults(own: CondorSet
     found = by_name(own)
     back = found.pop("back")
     told = {name for part in found.values() for name in part.sets}
-    assert told - {"USE_SHARED_PORT"} == {*back.sets}
+    assert told - {"USE_SHARED_PORT", "DC_DAEMON_LIST", "GLASNOST"} == {*back.sets}
     for name, value in back.sets.items():
         if name in DEFAULTS:
             assert value == (DEFAULTS[name] or "")

@@ -118,10 +118,13 @@ def _here(own: CondorSetting, port: int) -> Part:
         "here",
         (
             "For HTCondor's daemons on this very host, besides: our port is their shared port.",
-            "DAEMON_LIST is yours, without COLLECTOR and SHARED_PORT.",
+            "Their master starts us, for only its children learn where they listen: by a script",
+            "of one line, `exec glasnost up --condor`. DAEMON_LIST is yours, without COLLECTOR.",
         ),
         {
-            "DAEMON_LIST": "MASTER NEGOTIATOR",
+            "DAEMON_LIST": "MASTER GLASNOST NEGOTIATOR",
+            "DC_DAEMON_LIST": "+GLASNOST",
+            "GLASNOST": "/usr/local/sbin/glasnost-up",
             "AUTO_INCLUDE_SHARED_PORT_IN_DAEMON_LIST": "false",
             "USE_SHARED_PORT": "true",
             "SHARED_PORT_PORT": str(port),
