@@ -22,6 +22,19 @@ def test_up_ends_in_order_and_takes_its_sockets_along(fresh: Shell) -> None:
         assert not list((fresh.home / "run").glob("*.sock"))
 
 
+def test_up_ends_though_who_started_it_had_blocked_the_signal(fresh: Shell) -> None:
+    """As HTCondor's master does for all its children."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        process = fresh.popen("up", "--name", "cm", "--port", "0")
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    up = Running(process, [])
+    up.until("and agent on port")
+    assert up.interrupt(signal.SIGTERM) == 0
+    assert not list((fresh.home / "run").glob("*.sock"))
+
+
 def test_up_starts_over_dead_sockets(fresh: Shell) -> None:
     process = fresh.popen("up", "--name", "cm", "--port", "0")
     up = Running(process, [])

@@ -40,6 +40,8 @@ def run(
     do. ``metrics``: where the roles that it consists of can be measured."""
     lines = logs.set_up(settings.log, "debug" if verbose else settings.log_level)
     _allow_descriptors()
+    # Who starts us may have blocked those that end us, as HTCondor's master does for its children.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
             runner.run(_until_told(lambda: _measured(daemon, lines, metrics)))
