@@ -4,6 +4,7 @@ connections as they take them, and closes."""
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import struct
 from pathlib import Path
@@ -11,7 +12,11 @@ from pathlib import Path
 from glasnost.condor.port.connect import Connect
 from glasnost.condor.stages import sock as stage
 
-PASS_SOCK = bytes.fromhex("0100000008000000000000004c")
+VECTORS = json.loads(Path("tests/vectors/condor/shared_port.json").read_text())
+#: What the real one writes: a frame, and the byte that the descriptor comes with.
+PASSED = VECTORS["shared_port_to_endpoint_unix_stream"]
+PASS_SOCK = bytes.fromhex(PASSED["bytes_before_fd"])
+WITH_IT = bytes.fromhex(PASSED["byte_sent_with_SCM_RIGHTS"])
 BACKLOG = 16
 
 
@@ -37,7 +42,7 @@ def take(listener: socket.socket, piecemeal: bool = True) -> socket.socket:
             assert more, "it ended without a descriptor"
             assert not flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC)
             data, passed = data + more, passed + fds
-        assert data == PASS_SOCK + b"\0"
+        assert data == PASS_SOCK + WITH_IT and len(passed) == PASSED["fds"]
         [fd] = passed
     return socket.socket(fileno=fd)
 

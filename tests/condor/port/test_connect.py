@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import struct
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,9 +17,8 @@ from glasnost.condor.port.connect import (
     read_connect,
 )
 from glasnost.errors import ProtocolError
-from tests.condor.port.endpoints import connect_message
+from tests.condor.port.endpoints import VECTORS, connect_message
 
-VECTORS = json.loads(Path("tests/vectors/condor/shared_port.json").read_text())
 #: Seen from real tools (condor_status), a deadline of 60 seconds among them.
 SEEN = bytes.fromhex(
     "0100000027000000000000004b636f6c6c6563746f7200544f4f4c00000000000000003c0000000000000000"

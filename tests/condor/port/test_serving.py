@@ -24,7 +24,7 @@ from glasnost.net.sockets import connect_tcp
 from glasnost.roles.agent import Agent
 from glasnost.roles.home import NodeIdentity
 from glasnost.settings import CondorSetting
-from tests.condor.port.endpoints import connect_message
+from tests.condor.port.endpoints import VECTORS, connect_message
 from tests.net.pairs import nothing_left_open, tcp_pair, until
 from tests.roles import agent_lab
 from tests.roles.agent_lab import answer_of, everything, settle
@@ -148,14 +148,11 @@ def test_daemons_find_their_address_in_a_file(tmp_path: Path) -> None:
 
 
 def test_the_file_reads_as_htcondors_own(tmp_path: Path) -> None:
-    import json
-
-    vector = json.loads(Path("tests/vectors/condor/shared_port.json").read_text())
     own = parse("<127.0.0.1:39801?addrs=127.0.0.1-39801&alias=vm&noUDP>")
     write_port_ad(tmp_path / "ad", own, {"succeeded": 2})
     ours = set((tmp_path / "ad").read_text().splitlines())
     # What HTCondor counts and we do not have: processes that it forked, and what waited at most.
-    theirs = set(vector["shared_port_ad_file"].splitlines())
+    theirs = set(VECTORS["shared_port_ad_file"].splitlines())
     missing = {line.split(" = ")[0] for line in theirs - ours}
     assert missing == {
         "ForkedChildrenCurrent",

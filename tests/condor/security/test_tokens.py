@@ -58,7 +58,10 @@ def test_an_exchange() -> None:
     assert proofs.of_server(client, server, ASKED, ANSWERED).hex() == VECTOR["server_mac_hKT_hex"]
     assert proofs.of_client(client, ANSWERED).hex() == VECTOR["client_mac_hK_hex"]
     assert wrap_secret(ANSWERED).hex() == VECTOR["key_wrap_secret_hex"]
+    # What logged in at a real collector, byte by byte, counts beside what was worked out.
+    real = json.loads((FOLDER / "real_collector_sessions.json").read_text("utf-8"))
     assert SEED_A.hex() == VECTOR["seed_ka_256_bytes_hex"]
+    assert SEED_A.hex() == real["idtokens_constants"]["seed_ka_256_bytes"]
     # The second key plays no part in an exchange; it is how the vector is known to be ours.
     second = hkdf(
         signature, bytes.fromhex(VECTOR["seed_kb_256_bytes_hex"]) + signed.encode(), b"master kb"
