@@ -119,5 +119,5 @@ class TlsRecords:
 
 def _reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate does not hold: {error.verify_message}"
+        return f"the certificate does not hold: {error.verify_message.removesuffix('.')}"
     return (error.reason or "failed").replace("_", " ").lower()
