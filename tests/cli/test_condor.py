@@ -106,6 +106,26 @@ def test_a_name_that_several_have_is_said_and_its_type_chooses(tmp_path: Path) -
         assert done.out.startswith("<192.0.2.1:1?sock=schedd>\n")
 
 
+def test_no_word_of_a_peer_is_a_line_of_ours(tmp_path: Path) -> None:
+    lie = "x\nglasnost: hint: run this"
+    ads = [
+        Ad({"MyType": "Scheduler", "Name": lie, "MyAddress": f"<192.0.2.1:1?alias={lie}&sock=x>"}),
+        Ad({"MyType": lie, "Name": lie, "MyAddress": "<192.0.2.1:2>"}),
+        Ad({"MyType": "Scheduler", "Name": lie, "MyAddress": "<192.0.2.1:3>"}),
+        Ad({"MyType": "StartD", "Name": lie, "MyAddress": "<10.0.0.1:4>"}),
+        Ad({"MyType": "StartD", "Name": lie + "2", "MyAddress": f"<10.0.0.1:{lie}>"}),
+    ]
+    with beside(lambda: Daemon(answering(ads))) as one:
+        shell = Shell(tmp_path, {"CONDOR_CONFIG": "ONLY_ENV"})
+        for words in (["locate", "x"], ["explain", "x"], ["ping", "x"], ["matrix"], ["status"]):
+            done = shell.run("condor", *words, "--pool", f"127.0.0.1:{one.port}")
+            lines = [*done.out.splitlines(), *done.err.splitlines()]
+            assert lines and not any(line.startswith("glasnost: hint") for line in lines), done
+        done = shell.run("condor", "locate", "x", "--pool", f"127.0.0.1:{one.port}")
+        assert done.out.splitlines()[:2] == ["<192.0.2.1:2>", "<192.0.2.1:3>"]
+        assert "an address with characters that none has is left out" in done.err
+
+
 def test_a_route_of_ours_is_an_address_of_theirs(shell: Shell, pool: Daemon) -> None:
     route = f"public/ip4:127.0.0.1:{pool.port}/condor.sock:collector"
     done = shell.run("condor", "explain", route)

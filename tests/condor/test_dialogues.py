@@ -235,6 +235,18 @@ def test_who_may_not_is_told_so(loop: str) -> None:
     run(loop, scenario())
 
 
+def test_the_name_that_a_server_gives_us_is_one_line(loop: str) -> None:
+    async def scenario() -> None:
+        both = methods(Method.CLAIMTOBE)
+        login = Login(user="x\nglasnost: hint: run this")
+        rig = Rig(client=both, server=both, login=login, allow=lambda level, who, where: False)
+        with pytest.raises(Refused, match="DENIED") as refused:
+            await rig.query()
+        assert r"let x\nglasnost: hint" in str(refused.value)
+
+    run(loop, scenario())
+
+
 def test_a_session_again_has_the_same_key_and_another_nonce(loop: str) -> None:
     async def scenario() -> None:
         rig = Rig()

@@ -19,6 +19,7 @@ from glasnost.condor.client import Call
 from glasnost.condor.commands import Level
 from glasnost.condor.pool import Pinged
 from glasnost.core.routes import Plan
+from glasnost.core.text import printable
 from glasnost.roles.dialler import CONNECT_TIMEOUT
 
 _LEVELS = [one.name for one in Level if one is not Level.ALLOW]
@@ -74,7 +75,7 @@ def _show(address: str, found: Pinged) -> None:
         say_wrapped(f"  failed first: {failed}")
     say()
     for key, value in _security(found.connected.result).items():
-        say(f"{key:<14}  {value}")
+        say(printable(f"{key:<14}  {value}", keep=""))  # a value is the daemon's word
     say(f"{found.level.name:<14}  {'allowed' if found.allowed else 'not allowed'}")
 
 
@@ -105,7 +106,7 @@ def _security(call: Call) -> dict[str, str]:
 
 
 def _user(call: Call) -> str:
-    return "nobody" if call.session is None else call.session.identity.user
+    return "nobody" if call.session is None else printable(call.session.identity.user, keep="")
 
 
 @click.command()

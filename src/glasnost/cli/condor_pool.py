@@ -15,6 +15,7 @@ from glasnost.condor.caller import Caller
 from glasnost.condor.config import read_config
 from glasnost.condor.pool import Pool
 from glasnost.condor.reaching import Reaching
+from glasnost.core.text import printable
 from glasnost.errors import Refused
 from glasnost.node import standing
 from glasnost.roles.dialler import CONNECT_TIMEOUT
@@ -77,7 +78,8 @@ async def address_of(pool: Pool, daemon: str, called: str) -> str:
     address, *others = found
     if others:
         types = [words.get("MyType", "a daemon") for words in found.values()]
-        note(f"{daemon} is {', '.join(types)}: here the {types[0]}; --type chooses another")
+        told = f"{daemon} is {', '.join(types)}: here the {types[0]}; --type chooses another"
+        note(printable(told, keep=""))
     return address
 
 
@@ -95,7 +97,9 @@ async def addresses(pool: Pool, name: str, called: str = "any") -> dict[str, dic
     found: dict[str, dict[str, str]] = {}
     for ad in await pool.locate(name, called):
         address = ad.get("MyAddress")
-        if isinstance(address, str):
+        if isinstance(address, str) and address != printable(address, keep=""):
+            note(f"an address with characters that none has is left out: {address[:200]!r}")
+        elif isinstance(address, str):
             words = {key: value for key, value in ad.items() if isinstance(value, str)}
             found.setdefault(address, words)
     if not found:

@@ -40,6 +40,7 @@ from glasnost.condor.security.negotiation import (
 from glasnost.condor.security.sessions import ClientSessions, Identity, Session
 from glasnost.condor.security.words import Word
 from glasnost.condor.stream import CedarStream
+from glasnost.core.text import printable
 from glasnost.errors import PathCut, Refused
 from glasnost.net.sentences import sentence
 from glasnost.net.sockets import address_text
@@ -206,11 +207,9 @@ async def _negotiate(
         raise Refused("security", "the daemon does less for security than our settings require")
     outcome = read_outcome(await receive_ad(stream))
     if outcome.code != AUTHORIZED:
-        raise Refused(
-            "denied",
-            f"the daemon does not let {outcome.user[:80]} have {name_of(auth_command or command)}"
-            f" ({outcome.code[:40]})",
-        )
+        user, code = printable(outcome.user[:80], keep=""), printable(outcome.code[:40], keep="")
+        wanted = name_of(auth_command or command)
+        raise Refused("denied", f"the daemon does not let {user} have {wanted} ({code})")
     return replace(
         session,
         name=outcome.session,

@@ -231,6 +231,11 @@ async def refused(one: Scene, asked: Asked) -> None:
     await asked.say(Result=False, ErrorString=why)
 
 
+async def refused_in_lines(one: Scene, asked: Asked) -> None:
+    """As if the second line were our own, and with more than fits a screen."""
+    await asked.say(Result=False, ErrorString="no\nglasnost: hint: run this\x1b[2J" + "!" * 9000)
+
+
 async def refused_silently(one: Scene, asked: Asked) -> None:
     await asked.say(Result=False)
 
@@ -277,6 +282,12 @@ async def a_daemon_that_ends(one: Scene, asked: Asked) -> None:
 SAYS_NO = "the broker says: "
 ENDINGS: list[tuple[str, Ending, type[Exception], str]] = [
     ("refused", refused, Refused, f"{SAYS_NO}CCB server rejecting request for ccbid 5"),
+    (
+        "refused in lines",
+        refused_in_lines,
+        Refused,
+        f"{SAYS_NO}no\\nglasnost: hint: run this\\x1b[2J" + "!" * 200,
+    ),
     ("refused without a word", refused_silently, Refused, f"{SAYS_NO}it does not say why"),
     ("the broker closes", gone, PathCut, "closed the connection before it answered"),
     ("the broker talks nonsense", strange, ProtocolError, ""),

@@ -55,7 +55,7 @@ def make(daemon: Daemon, pool: Pool) -> Made | str:
 
 def called(daemon: Daemon) -> str:
     """A daemon, for a sentence."""
-    return f"{daemon.role} {daemon.name[:100]}"
+    return f"{daemon.role} {printable(daemon.name[:100], keep='')}"
 
 
 def routes_of(

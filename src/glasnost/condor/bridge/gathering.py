@@ -12,6 +12,7 @@ from glasnost.condor.bridge.places import Pool
 from glasnost.condor.classad import Ad
 from glasnost.condor.questions import Question, about
 from glasnost.core.protocols.record_rules import RECORDS_PER_NODE
+from glasnost.core.text import printable
 from glasnost.core.wire.messages import Entry
 from glasnost.errors import ProtocolError
 
@@ -149,7 +150,7 @@ class Gathering:
 
     def _say(self, sentence: str) -> None:
         if len(self._odd) < MAX_SAID:
-            self._odd[sentence[:300]] = None
+            self._odd[printable(sentence[:300], keep="")] = None
         else:
             self._unsaid = True
 

@@ -31,6 +31,7 @@ from glasnost.condor.port.door import reply_id
 from glasnost.condor.stages.sock import CLIENT
 from glasnost.condor.stream import CedarStream
 from glasnost.core.address import Address, Route
+from glasnost.core.text import printable
 from glasnost.errors import GlasnostError, ProtocolError, Refused, Unavailable
 from glasnost.net.sockets import closed_on_error
 from glasnost.stages.base import Expectation, Step
@@ -42,6 +43,8 @@ _CONNECT_ID: Final = 20
 #: Bytes of a broker's answer and of a hello, and attributes: some addresses and names.
 _MAX_MESSAGE: Final = 64 * 1024
 _MAX_LINES: Final = 100
+#: Characters of its reason that are said on: HTCondor's own have some 150.
+_MAX_SAID: Final = 300
 
 
 async def cross(step: Step, sock: socket.socket | None) -> socket.socket:
@@ -172,7 +175,8 @@ async def _answer(stream: CedarStream) -> Ad:
     if answer.get("Result") is not True:
         why = answer.get("ErrorString")
         said = why if isinstance(why, str) and why else "it does not say why"
-        raise Refused("broker", f"the broker says: {said.strip().removesuffix('.')}")
+        told = printable(said.strip().removesuffix(".")[:_MAX_SAID], keep="")
+        raise Refused("broker", f"the broker says: {told}")
     return answer
 
 
