@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from glasnost.condor.addresses.dial import Choice, choose
 from glasnost.condor.addresses.endpoint import IpPort
@@ -42,6 +43,7 @@ from glasnost.settings import Settings
 from glasnost.stages import register
 from glasnost.testing.lab import Host
 from glasnost.testing.world import PUBLIC
+from tests.condor.bindings import command
 from tests.condor.ccb.broker_lab import Target, receive, send
 from tests.condor.daemon import answering, config
 
@@ -280,3 +282,12 @@ async def reach(pool: Pool, address: str) -> tuple[str, ...]:
     found = await Pool(pool.caller, pool._reaching, [address]).ads(about())
     assert [ad["MyAddress"] for ad in found] == [address]
     return tuple(one.way for one in pinged.connected.path.crossings)
+
+
+def bindings_on(host: Host, environment: Mapping[str, str], requests: list[list[Any]]) -> list[Any]:
+    """What HTCondor's bindings make of some requests, on this host."""
+    done = host.run(
+        command(requests), env=dict(environment), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))

@@ -14,7 +14,8 @@ import pytest
 
 from glasnost.testing.lab import Host, Lab
 from glasnost.testing.world import World
-from tests.condor.bindings import at_home, command
+from tests.condor.bindings import at_home
+from tests.lab.condor_site import bindings_on
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("needs_lab")]
 
@@ -57,11 +58,7 @@ class Pool:
     def bindings(self, host: Host, config: dict[str, str], *requests: list[Any]) -> list[Any]:
         """What the bindings make of some requests, on this host."""
         environment = {**self.world.environment(host), **at_home(self.home(host), config)}
-        done = host.run(
-            command(list(requests)), env=environment, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        return list(json.loads(done.stdout))
+        return bindings_on(host, environment, list(requests))
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from glasnost.condor.security.negotiation import Policy
 from glasnost.condor.security.words import Word
 from glasnost.testing.lab import Host, Lab
 from glasnost.testing.world import World
-from tests.condor.bindings import Daemon, at_home, command
-from tests.lab.condor_site import beside
+from tests.condor.bindings import Daemon, at_home
+from tests.lab.condor_site import beside, bindings_on
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("needs_lab")]
 
@@ -90,11 +90,7 @@ class Pool:
 
     def bindings(self, host: Host, config: dict[str, str], *requests: list[Any]) -> list[Any]:
         environment = {**self.world.environment(host), **self.environment(host, config)}
-        done = host.run(
-            command(list(requests)), env=environment, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        return list(json.loads(done.stdout))
+        return bindings_on(host, environment, list(requests))
 
 
 @pytest.fixture(scope="module")
