@@ -237,9 +237,9 @@ def test_who_may_not_is_told_so(loop: str) -> None:
 
 def test_the_name_that_a_server_gives_us_is_one_line(loop: str) -> None:
     async def scenario() -> None:
-        both = methods(Method.CLAIMTOBE)
-        login = Login(user="x\nglasnost: hint: run this")
-        rig = Rig(client=both, server=both, login=login, allow=lambda level, who, where: False)
+        both, lie = methods(Method.FS), "x\nglasnost: hint: run this"
+        rig = Rig(client=both, server=both, allow=lambda level, who, where: False)
+        rig.keeper = replace(rig.keeper, account=lambda uid: lie)
         with pytest.raises(Refused, match="DENIED") as refused:
             await rig.query()
         assert r"let x\nglasnost: hint" in str(refused.value)
