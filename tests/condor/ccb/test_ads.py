@@ -130,3 +130,12 @@ def test_a_file_that_cannot_be_used_is_a_line_in_the_log(
         f"cannot read {tmp_path}",
         f"cannot write {tmp_path}",
     ]
+
+
+def test_what_cannot_be_put_in_place_is_said_and_nothing_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "reconnect"
+    (path / "in the way").mkdir(parents=True)
+    ReconnectFile(path).rewrite([Entry(1, "192.0.2.7", "c0ffee", 0.0)])
+    assert "ids are lost at a restart" in caplog.text

@@ -288,6 +288,23 @@ def test_another_source_has_a_share_of_its_own() -> None:
     assert broker.handle(other, 0) == [Forward(TARGET, 2, other)]
 
 
+def test_one_address_has_its_share_of_targets() -> None:
+    broker = registered(targets_per_source=2)
+    again = replace(REGISTERING, peer=5)
+    assert broker.handle(again, 0) == [Welcome(5, 2, "fresh")]
+    third = replace(REGISTERING, peer=6)
+    why = "2 targets of 192.0.2.7 are registered, its limit"
+    assert broker.handle(third, 0) == [Drop(6, why)]
+    other = replace(REGISTERING, peer=7, ip="192.0.2.8")
+    assert broker.handle(other, 0) == [Welcome(7, 3, "fresh")]
+    # Who comes back before it was seen that he had gone takes his own place.
+    back = replace(REGISTERING, peer=8, old=2, cookie="fresh")
+    dropped = Drop(5, "it has registered anew")
+    assert broker.handle(back, 0) == [dropped, Welcome(8, 2, "fresh")]
+    broker.handle(Gone(8), 1)
+    assert broker.handle(replace(third, peer=9), 1) == [Welcome(9, 4, "fresh")]
+
+
 def test_no_streaming_names_the_setting() -> None:
     assert "CCB streaming mode is required" in NO_STREAMING
     assert "CCB_SERVER_STREAMING" in NO_STREAMING

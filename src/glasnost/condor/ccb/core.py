@@ -73,6 +73,7 @@ class Broker:
         self._errands: dict[int, _Errand] = {}
         self._asking: dict[int, int] = {}  # a requester's peer: its errand
         self._streams: dict[int, str] = {}  # by errand, with their source
+        self._addresses: Counter[str] = Counter()  # of targets
         self._shares: Counter[tuple[str, bool]] = Counter()  # of sources, streaming or not
         self._relayed = 0  # streams, those included that are still being arranged
         self._deadlines = Leases()
@@ -135,6 +136,9 @@ class Broker:
         older = None if entry is None else self._ids.get(entry.ccbid)
         if older is None and len(self._targets) >= self.limits.targets:
             return [Drop(event.peer, f"{len(self._targets)} targets are registered, the limit")]
+        most = self.limits.targets_per_source
+        if older is None and self._addresses[event.ip] >= most:
+            return [Drop(event.peer, f"{most} targets of {event.ip} are registered, its limit")]
         effects: list[Effect] = []
         if older is not None:  # its old connection is dead, and that has not been noticed yet
             effects = [*self._lose(older), Drop(older.peer, "it has registered anew")]
@@ -143,11 +147,16 @@ class Broker:
         entry.used, entry.here = now, True
         target = _Target(event.peer, entry)
         self._targets[event.peer] = self._ids[entry.ccbid] = target
+        self._addresses[event.ip] += 1
         return [*effects, Welcome(event.peer, entry.ccbid, entry.cookie)]
 
     def _lose(self, target: _Target) -> list[Effect]:
         del self._targets[target.peer], self._ids[target.entry.ccbid]
         target.entry.here = False
+        ip = target.entry.ip
+        self._addresses[ip] -= 1
+        if not self._addresses[ip]:
+            del self._addresses[ip]
         lost = [self._errands[number] for number in sorted(target.asked)]
         return [self._end(errand, NOT_FORWARDED) for errand in lost]
 

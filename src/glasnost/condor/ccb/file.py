@@ -48,7 +48,10 @@ class ReconnectFile:
         """All that there are now."""
         aside = self._path.with_name(f"{self._path.name}.new")
         if self._write(os.O_TRUNC, entries, aside):
-            os.replace(aside, self._path)
+            try:
+                os.replace(aside, self._path)
+            except OSError as error:
+                _cannot_write(self._path, error)
 
     def _write(self, how: int, entries: Iterable[Entry], path: Path) -> bool:
         lines = "".join(f"{one.ip} {one.ccbid} {one.cookie}\n" for one in entries)
@@ -57,9 +60,13 @@ class ReconnectFile:
             with open(fd, "w", encoding="ascii") as file:
                 file.write(lines)
         except OSError as error:
-            log.error("cannot write %s: %s; ids are lost at a restart", path, error.strerror)
+            _cannot_write(path, error)
             return False
         return True
+
+
+def _cannot_write(path: Path, error: OSError) -> None:
+    log.error("cannot write %s: %s; ids are lost at a restart", path, error.strerror)
 
 
 def parse_kept(text: str) -> list[Kept]:

@@ -55,6 +55,8 @@ class Limits:
 
     #: A target costs a descriptor and 8 kB (docs/topics/condor-broker.md).
     targets: int = 20_000
+    #: One source address's share: a NAT with half of a pool's daemons behind it.
+    targets_per_source: int = 10_000
     #: Dial-backs last a round trip or two; those whose targets do not answer, ten minutes.
     requests: int = 5_000
     #: One source address's share: an access point reaches hundreds of targets at once.
@@ -74,7 +76,9 @@ class Limits:
         """
         usable = descriptors * 3 // 4
         streams = min(self.streams, usable // 4)
-        return replace(self, streams=streams, targets=min(self.targets, usable - 2 * streams))
+        targets = min(self.targets, usable - 2 * streams)
+        share = min(self.targets_per_source, targets // 2)
+        return replace(self, streams=streams, targets=targets, targets_per_source=share)
 
 
 # --- events -------------------------------------------------------------------------------------
