@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from glasnost.condor.security.sessions import GRACE, ClientSessions, ServerSessions, Session
+from glasnost.condor.security.sessions import (
+    GRACE,
+    STRANGERS_SHARE,
+    ClientSessions,
+    Identity,
+    ServerSessions,
+    Session,
+)
 
 A, B = "<192.0.2.1:1>", "<192.0.2.2:2>"
 
@@ -30,7 +39,7 @@ def test_a_server_forgets_one_that_is_idle_and_keeps_one_that_is_used() -> None:
 
 
 def test_a_server_has_room_for_so_many_and_forgets_the_one_used_least_recently() -> None:
-    kept = ServerSessions(limit=3)
+    kept = ServerSessions(limit=3 * STRANGERS_SHARE)
     for name in "abc":
         kept.add(session(name), now=0)
     kept.find("a", now=1)
@@ -41,8 +50,19 @@ def test_a_server_has_room_for_so_many_and_forgets_the_one_used_least_recently()
     assert len(kept) == 2
 
 
+def test_strangers_sessions_make_no_room_for_more_of_themselves() -> None:
+    kept = ServerSessions(limit=10)
+    known = replace(session("known"), identity=Identity("condor@pool", "IDTOKENS"))
+    kept.add(known, now=0)
+    for number in range(100):
+        kept.add(session(str(number)), now=1)
+    assert kept.find("known", now=2) == known
+    assert kept.find("99", now=2) is not None
+    assert len(kept) == 1 + 10 // STRANGERS_SHARE
+
+
 def test_what_is_over_makes_room_first() -> None:
-    kept = ServerSessions(limit=100)
+    kept = ServerSessions(limit=100 * STRANGERS_SHARE)
     for number in range(50):
         kept.add(session(str(number), duration=10), now=0)
     kept.add(session("new"), now=1000)

@@ -22,6 +22,8 @@ from glasnost.condor.security.words import Word
 GRACE: Final = 20
 #: As many sessions of clients as a server keeps: half a kB each.
 MAX_SERVER_SESSIONS: Final = 50_000
+#: Of these, the share of those who have not logged in: they could take all places in a minute.
+STRANGERS_SHARE: Final = 5
 #: As many as a client keeps; a pool's bridge talks with thousands of daemons.
 MAX_CLIENT_SESSIONS: Final = 10_000
 #: What the children of one HTCondor master share among themselves. We are none of them.
@@ -90,9 +92,33 @@ class _Kept:
 
 
 class ServerSessions:
-    """The sessions that a server has given out."""
+    """The sessions that a server has given out. Strangers' have room of their own: as many as
+    they make, nobody who has logged in has to do it again."""
 
     def __init__(self, limit: int = MAX_SERVER_SESSIONS) -> None:
+        strangers = limit // STRANGERS_SHARE
+        self._known, self._strangers = _Room(limit - strangers), _Room(strangers)
+
+    def __len__(self) -> int:
+        return len(self._known) + len(self._strangers)
+
+    def add(self, session: Session, now: float) -> None:
+        room = self._known if session.identity.authenticated else self._strangers
+        room.add(session, now)
+
+    def find(self, name: str, now: float) -> Session | None:
+        """The session of a name, which is used by this."""
+        return self._known.find(name, now) or self._strangers.find(name, now)
+
+    def drop(self, name: str) -> None:
+        self._known.drop(name)
+        self._strangers.drop(name)
+
+
+class _Room:
+    """Sessions by name; where there are too many, the one used least recently goes."""
+
+    def __init__(self, limit: int) -> None:
         self._limit = limit
         #: The one used least recently stands first.
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -105,7 +131,6 @@ class ServerSessions:
         self._kept[session.name] = _Kept(session, now + session.duration + GRACE, now)
 
     def find(self, name: str, now: float) -> Session | None:
-        """The session of a name, which is used by this."""
         kept = self._kept.get(name)
         if kept is None:
             return None
