@@ -7,6 +7,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -25,20 +26,26 @@ _WHY: Final = "evaluating these Requirements takes too much time or memory"
 
 
 class Judge:
-    """Says which rows an expression holds for. One work after the other: there is one process."""
+    """Says which rows an expression holds for. One work after the other: there is one process.
+    Who asks for more at once waits for himself: another waits for one work of his at most."""
 
     def __init__(self, timeout: float = TIMEOUT, memory: int = MEMORY) -> None:
         self._timeout = timeout
         self._memory = memory
         self._process: Process | None = None
         self._turn = asyncio.Lock()
+        #: Of each who waits or is served; who has gone is forgotten.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def verdicts(self, work: Sequence[Work]) -> list[list[bool]]:
+    async def verdicts(self, work: Sequence[Work], who: str = "") -> list[list[bool]]:
         """What `Answer.pieces` wants to know. `Refused` if it is no expression, if it takes too
         long, or if the extra is not installed."""
-        if work and not is_here():
+        if not work:
+            return []
+        if not is_here():
             raise Refused("requirements", NOT_HERE)
-        return [await self._verdict(one) for one in work]
+        async with self._turns.setdefault(who, asyncio.Lock()):
+            return [await self._verdict(one) for one in work]
 
     async def aclose(self) -> None:
         async with self._turn:

@@ -32,6 +32,7 @@ from glasnost.condor.server.settings import Served
 from glasnost.condor.stream import CedarStream
 from glasnost.errors import Refused
 from glasnost.net.alarm import Alarm
+from glasnost.roles.admission import source_of
 
 #: The longest message of an update: two ads, with a length before each line.
 MAX_UPDATE: Final = 8 << 20
@@ -161,9 +162,10 @@ class CollectorServer:
         trusted = not stream.has_idle_key and self._trusts(call.identity, call.address)
         if call.command in _ASK_FOR_OWN:
             self._tell_own()
-        with self._one_answer(call.address.rpartition(":")[0]):
+        source = source_of(call.address)
+        with self._one_answer(source):
             answer = self._collector.query(call.command, ad, trusted=trusted)
-            verdicts = await self._judge.verdicts(answer.work)
+            verdicts = await self._judge.verdicts(answer.work, source)
             knows = stream.peer is not None and stream.peer >= KNOWS_PRIVATE
             channel = Channel(stream.encrypted, knows)
             async with asyncio.timeout(ANSWER_TIME):

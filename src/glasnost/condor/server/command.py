@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from glasnost.condor.cedar.values import Reader
@@ -28,17 +29,23 @@ log = logging.getLogger("glasnost.condor")
 #: How long the dialogues up to a command may take, seconds. HTCondor: 120, of which 20 to log in.
 HANDSHAKE_TIME: Final = 20.0
 #: How long a connection may be idle between two commands. Daemons advertise every 300 s, and some
-#: are set to do it much less often.
+#: are set to do it much less often. Guests are waited for as at the beginning.
 IDLE_TIME: Final = 86_400.0
 
 
-async def serve(stream: CedarStream, server: Server, address: str, peer: Peer) -> None:
+async def serve(
+    stream: CedarStream,
+    server: Server,
+    address: str,
+    peer: Peer,
+    is_member: Callable[[], None] = lambda: None,
+) -> None:
     """Answer one connection until its end. ``address`` is the client's, for rules and for people;
-    ``peer`` our own endpoint as methods need it. The connection is closed afterwards, unless a
-    handler has taken it."""
+    ``peer`` our own endpoint as methods need it. ``is_member`` is called once the client proves to
+    be no guest. The connection is closed afterwards, unless a handler has taken it."""
     then = Then.CLOSE
     try:
-        then = await _serve(stream, server, address, peer)
+        then = await _serve(stream, server, address, peer, is_member)
     except (GlasnostError, OSError, TimeoutError) as error:
         code = error.code if isinstance(error, Refused) else "condor"
         log.info(
@@ -49,7 +56,9 @@ async def serve(stream: CedarStream, server: Server, address: str, peer: Peer) -
             stream.close()
 
 
-async def _serve(stream: CedarStream, server: Server, address: str, peer: Peer) -> Then:
+async def _serve(
+    stream: CedarStream, server: Server, address: str, peer: Peer, is_member: Callable[[], None]
+) -> Then:
     session: Session | None = None
     judged: set[int] = set()
     limit = HANDSHAKE_TIME
@@ -75,10 +84,13 @@ async def _serve(stream: CedarStream, server: Server, address: str, peer: Peer) 
                 else:
                     call = _raw(stream, server, address, number, message, session)
                     judged.add(number)
-        then = await server.commands[call.command].handler(call)
+        served = server.commands[call.command]
+        if limit != IDLE_TIME and served.of_members:
+            limit = IDLE_TIME
+            is_member()
+        then = await served.handler(call)
         if then is not Then.READ_ON:
             return then
-        limit = IDLE_TIME
 
 
 def _again(

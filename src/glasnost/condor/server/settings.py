@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from glasnost.condor.commands import Command, Level, levels_of
 from glasnost.condor.security.methods.base import Doorkeeper
@@ -11,6 +12,8 @@ from glasnost.condor.security.negotiation import Myself, Policy
 from glasnost.condor.security.sessions import Identity, ServerSessions, Session
 from glasnost.condor.server.call import Call, Then
 
+#: Permissions that everybody has, as `use security:recommended` has it.
+_GUESTS: Final = frozenset({Level.ALLOW, Level.READ, Level.WRITE})
 Handler = Callable[[Call], Awaitable[Then]]
 #: Whether somebody at an address may do something.
 Authorize = Callable[[Level, Identity, str], bool]
@@ -22,6 +25,11 @@ class Served:
 
     handler: Handler
     levels: tuple[Level, ...]
+
+    @property
+    def of_members(self) -> bool:
+        """Whether who may have it has more to do here than to ask, and may stay."""
+        return _GUESTS.isdisjoint(self.levels)
 
     @classmethod
     def of(cls, command: Command, handler: Handler) -> Served:
