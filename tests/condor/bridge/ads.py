@@ -29,8 +29,10 @@ def ad(
     return Ad(values | more)
 
 
-def collector(started: int = 1, address: str = CM) -> Ad:
-    return ad("Collector", "Pool@cm.example.org", address, DaemonStartTime=started)
+def collector(started: int = 1, address: str = CM, runs: int = 363) -> Ad:
+    """As 25.14.1's own, which does not say when it began."""
+    counts = {"StatsLastUpdateTime": started + runs, "StatsLifetime": runs}
+    return ad("Collector", "Pool@cm.example.org", address, **counts)
 
 
 def found(*ads: Ad, pool: Pool = POOL, roles: tuple[str, ...] = (), **how: int) -> Found:

@@ -246,7 +246,9 @@ def test_a_thousand_oddities_are_twenty_sentences() -> None:
 def test_lives_of_collectors_are_told_apart() -> None:
     lives = {found(collector(start)).incarnation for start in (1, 2)}
     assert len(lives) == 2
-    assert found(collector(1)).incarnation == found(ad(), collector(1)).incarnation
+    assert found(collector(1)).incarnation == found(ad(), collector(1, runs=371)).incarnation
+    ours = ad("Collector", "Pool@cm.example.org", CM, DaemonStartTime=2)
+    assert found(ours).incarnation == found(collector(2)).incarnation
 
 
 def test_the_question_is_about_daemons_and_few_of_their_attributes() -> None:

@@ -27,6 +27,7 @@ ROLES: Final = {
 ATTRIBUTES: Final = (
     *("MyType", "Name", "Machine", "MyAddress", "CondorVersion"),
     *("LastHeardFrom", "ClassAdLifetime", "DaemonStartTime", "Absent", "Offline"),
+    *("StatsLastUpdateTime", "StatsLifetime"),
 )
 #: How long an ad lives that does not say it itself, seconds (CLASSAD_LIFETIME).
 LIFETIME: Final = 900
@@ -89,12 +90,16 @@ def version(text: str | None) -> str:
 
 def heard(ad: Ad) -> Heard:
     """When the ad came in. Raises `ProtocolError`."""
-    at, lifetime, started = (
-        value if isinstance(value := ad.get(name), int) and value >= 0 else otherwise
-        for name, otherwise in (
-            ("LastHeardFrom", 0),
-            ("ClassAdLifetime", LIFETIME),
-            ("DaemonStartTime", 0),
-        )
+    # HTCondor's collectors do not say when they began; what they count says until when, and for
+    # how long it has counted.
+    counted = _seconds(ad, "StatsLastUpdateTime") - _seconds(ad, "StatsLifetime")
+    return Heard(
+        _seconds(ad, "LastHeardFrom"),
+        _seconds(ad, "ClassAdLifetime", LIFETIME),
+        _seconds(ad, "DaemonStartTime", counted),
     )
-    return Heard(at, lifetime, started)
+
+
+def _seconds(ad: Ad, name: str, otherwise: int = 0) -> int:
+    value = ad.get(name)
+    return value if isinstance(value, int) and value >= 0 else otherwise
