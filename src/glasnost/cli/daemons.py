@@ -56,8 +56,16 @@ def broker(log: str | None, metrics: common.Where, verbose: bool) -> None:
 def directory(log: str | None, metrics: common.Where, verbose: bool) -> None:
     """Run the directory behind this host's agent."""
     home, settings = common.settings(log=log)
-    role = functools.partial(host.directory, home, settings)
-    _role("directory", role, settings, verbose, metrics)
+
+    @asynccontextmanager
+    async def whole() -> AsyncIterator[host.Roles]:
+        async with (
+            host.local_agent(settings) as (local, reopen),
+            host.directory(home, settings, local, reopen) as roles,
+        ):
+            yield roles
+
+    run(whole, settings, verbose, metrics or settings.metrics_place("directory"))
 
 
 @click.command()

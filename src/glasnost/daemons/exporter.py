@@ -73,7 +73,7 @@ def _families(table: Iterable[Metric], status: Status) -> Iterable[Family]:
 
 
 def _problems(status: Status, now: float) -> Iterable[str]:
-    if status["certificate_not_after"] < now:
+    if status.get("certificate_not_after", now) < now:
         yield "its certificate has expired"
     if status.get("store") == "fails":
         yield "records cannot be written"

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 import msgspec
 
@@ -41,6 +41,7 @@ from glasnost.trust.records import Verifier
 register(HTCONDOR)
 
 if TYPE_CHECKING:
+    from glasnost.condor.central.role import Central
     from glasnost.condor.port.serving import PortService
 
 #: How often the authority looks where the directories are now, seconds.
@@ -50,7 +51,7 @@ LOOK_EVERY = 10.0
 AGENT_WAIT = 60.0
 
 #: The roles of one process, by name.
-Role = Agent | Broker | DirectoryServer | Authority
+Role = Union[Agent, Broker, DirectoryServer, Authority, "Central"]
 Roles = dict[str, Role]
 #: Reads the settings, with what flags say.
 Read = Callable[[], Settings]
@@ -136,13 +137,13 @@ async def broker(settings: Settings, local: LocalAgent, reopen: Reopen) -> Async
 @asynccontextmanager
 async def directory(
     home: Path, settings: Settings, local: LocalAgent, reopen: Reopen
-) -> AsyncIterator[DirectoryServer]:
-    """The directory, as the service ``directory`` of this host."""
+) -> AsyncIterator[Roles]:
+    """The directory, as the service ``directory`` of this host, and what is beside it."""
     state = home / "directory"
     private_directory(state)
     offer = Offer(name="directory", labels={"role": "directory"})
     async with (
-        _central(home, settings, local, reopen),
+        _central(home, settings, local, reopen) as central,
         _registered(offer, local, reopen) as (registration, credentials),
     ):
         store = SqliteRecords(state / "records.sqlite")
@@ -153,7 +154,10 @@ async def directory(
             await serving.start()
             heartbeat.start()
             registration.give(serving.take)
-            yield serving
+            roles: Roles = {"directory": serving}
+            if central is not None:
+                roles["collector"] = central
+            yield roles
         finally:
             heartbeat.stop()
             await serving.close()
@@ -162,12 +166,12 @@ async def directory(
 @asynccontextmanager
 async def _central(
     home: Path, settings: Settings, local: LocalAgent, reopen: Reopen
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Central | None]:
     """HTCondor's collector and broker beside the directory, if that is wanted: the plain service
     ``collector``, which HTCondor's clients find by that id."""
     own = settings.condor
     if own is None or not own.collector:
-        yield
+        yield None
         return
     from glasnost.condor.central.role import ID, Central  # few hosts need it
 
@@ -182,7 +186,7 @@ async def _central(
         serving.start()
         await registration.start(local)
         registration.give(serving.take)
-        yield
+        yield serving
     finally:
         await registration.close()
         await serving.close()
@@ -226,9 +230,8 @@ async def everything(home: Path, read: Read) -> AsyncIterator[tuple[Agent, Roles
 
         if (home / "authority").exists():
             roles["authority"] = await stack.enter_async_context(authority(home, own, reopen))
-            roles["directory"] = await stack.enter_async_context(
-                directory(home, settings, own, reopen)
-            )
+            beside = directory(home, settings, own, reopen)
+            roles |= await stack.enter_async_context(beside)
             roles["broker"] = await stack.enter_async_context(broker(settings, own, reopen))
             # While there is still a directory to be told.
             stack.push_async_callback(own.withdraw, 1.0)

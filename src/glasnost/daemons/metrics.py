@@ -226,6 +226,22 @@ AUTHORITY: Final = (
     _expiry("authority"),
 )
 
+COLLECTOR: Final = (
+    Metric("glasnost_collector_connections", "Connections.", _said("connections")),
+    Metric(
+        "glasnost_collector_guests",
+        "Of these, who has only asked, or said nothing yet.",
+        _said("guests"),
+    ),
+    Metric("glasnost_collector_sessions", "HTCondor's sessions that are kept.", _said("sessions")),
+    Metric("glasnost_collector_ads", "HTCondor's ads, by sort.", _said("ads"), "sort"),
+    Metric("glasnost_collector_ads_bytes", "Memory that the ads take.", _said("ads_bytes")),
+    Metric("glasnost_collector_answers", "Answers under way.", _said("answers")),
+    Metric("glasnost_ccb_targets", "Targets registered by HTCondor's protocol.", _said("targets")),
+    Metric("glasnost_ccb_requests", "Requests in flight there.", _said("requests")),
+    Metric("glasnost_ccb_streams", "Streams relayed there.", _said("streams")),
+)
+
 
 #: By role, as `daemons.host` calls them.
 TABLES: Final[Mapping[str, tuple[Metric, ...]]] = {
@@ -233,4 +249,5 @@ TABLES: Final[Mapping[str, tuple[Metric, ...]]] = {
     "broker": BROKER,
     "directory": DIRECTORY,
     "authority": AUTHORITY,
+    "collector": COLLECTOR,
 }

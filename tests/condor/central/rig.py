@@ -15,7 +15,7 @@ from glasnost.condor.central import role
 from glasnost.condor.central.keys import SigningKeys
 from glasnost.condor.central.role import Central
 from glasnost.condor.security.tokens import Token
-from glasnost.daemons.host import everything
+from glasnost.daemons.host import Roles, everything
 from glasnost.roles.agent import Agent
 from glasnost.settings import CondorSetting, Settings
 from tests.net.pairs import nothing_left_open
@@ -31,6 +31,7 @@ class Manager:
     agent: Agent
     central: Central
     number: int
+    roles: Roles
     #: What it had when it ended.
     last: dict[str, int] = field(default_factory=dict)
 
@@ -65,9 +66,9 @@ async def manager(
 
         with mock.patch.object(role, "Central", noted):
             stack = AsyncExitStack()
-            agent, _ = await stack.enter_async_context(everything(home, lambda: settings))
+            agent, roles = await stack.enter_async_context(everything(home, lambda: settings))
         async with stack:
             assert agent.port_number is not None
-            here = Manager(home, agent, made[0], agent.port_number)
+            here = Manager(home, agent, made[0], agent.port_number, roles)
             yield here
             here.last = here.counts

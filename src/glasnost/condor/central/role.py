@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from glasnost.condor.addresses.convert_v1 import to_v1
 from glasnost.condor.addresses.endpoint import IpPort
@@ -99,6 +99,19 @@ class Central:
     def take(self, incoming: Incoming) -> None:
         """Serve a connection that was handed over."""
         self.endpoint.take(incoming.sock, incoming.peer)
+
+    def status(self) -> dict[str, Any]:
+        """What it counts, for metrics."""
+        broker = self.broker.counts
+        return {
+            "connections": len(self.endpoint),
+            "guests": self.endpoint.guests,
+            "sessions": len(self.server.sessions),
+            "ads": self.collector.counts,
+            "ads_bytes": self.collector.size,
+            "answers": self.collector.answering,
+            **{name: broker[name] for name in ("targets", "requests", "streams")},
+        }
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -94,6 +94,11 @@ class CollectorServer:
         return self._collector.counts()
 
     @property
+    def size(self) -> int:
+        """Bytes of memory that they take, about."""
+        return self._collector.size
+
+    @property
     def answering(self) -> int:
         """How many answers are under way."""
         return self._answering.total()
