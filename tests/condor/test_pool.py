@@ -242,6 +242,18 @@ def test_a_collector_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) 
     play(scenario)
 
 
+def test_more_ads_than_any_pool_has_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ADS", 1)
+
+    async def scenario() -> None:
+        async with daemon(answering(ADS)) as collector:
+            with pool_of(collector.address) as pool:
+                with pytest.raises(ProtocolError, match="more than 1 ads: ask for less"):
+                    await pool.ads(about())
+
+    play(scenario)
+
+
 def test_an_answer_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is said of a name is less than what is said of a pool."""
     monkeypatch.setattr(module, "MAX_LOCATED", 1 << 20)

@@ -45,6 +45,8 @@ PATIENCE: Final = 60.0
 MAX_ANSWER: Final = 4 << 30
 #: The same where daemons of one name are looked for: a machine's thousand slots are 1 MB of it.
 MAX_LOCATED: Final = 64 << 20
+#: Ads of one answer: small ones take more room here than on the wire. Five of the largest pools.
+MAX_ADS: Final = 1_000_000
 #: Addresses of daemons that are kept as routes, so that they are read once.
 MAX_KNOWN: Final = 10_000
 #: Packets that are read before the ads in them are given.
@@ -210,7 +212,7 @@ class Pool:
 
 
 async def _batches(call: Call, answers: AnswerReader, most: int) -> AsyncGenerator[list[Ad], None]:
-    stream, size = call.stream, 0
+    stream, size, count = call.stream, 0, 0
     async with patiently():
         reader = await stream.begin_or_end()
     if reader is None:
@@ -226,6 +228,9 @@ async def _batches(call: Call, answers: AnswerReader, most: int) -> AsyncGenerat
                 await stream.more(reader)
         if size > most:
             raise ProtocolError(f"an answer of more than {most >> 20:,} MiB: ask for less")
+        count += len(ads)
+        if count > MAX_ADS:
+            raise ProtocolError(f"an answer of more than {MAX_ADS:,} ads: ask for less")
         if ads:
             yield ads
         if reader.whole and not reader.left:
