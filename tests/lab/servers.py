@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -61,6 +62,13 @@ def echo(host: Host, port: int, folder: Path) -> None:
     """Send back what comes first on each connection, by IPv4 and IPv6."""
     log = folder / f"echo-{host.name}.log"
     start(host, port, sys.executable, "-c", _ECHO, str(port), log=log)
+
+
+async def asks(sock: socket.socket) -> bytes:
+    """What whoever is behind a connection answers to a line: `echo`, the same."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, b"are you there?")
+    return await loop.sock_recv(sock, 100)
 
 
 def microsocks(host: Host, port: int, folder: Path, *options: str) -> None:

@@ -29,12 +29,6 @@ OPEN, CLOSED, NARROW, SOCKS = 22, 2201, 2202, 1080
 Scenario = Callable[[socket.socket], Awaitable[bytes]]
 
 
-async def asks(sock: socket.socket) -> bytes:
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, b"are you there?")
-    return await loop.sock_recv(sock, 100)
-
-
 class Site:
     """A client, a gate with an SSH server, another behind it, and a host that answers."""
 
@@ -68,14 +62,16 @@ class Site:
         *,
         via: str = "",
         port: int = OPEN,
-        scenario: Scenario = asks,
+        scenario: Scenario = servers.asks,
     ) -> bytes:
         """Do something on the stream to an origin behind the gate."""
         gate = f"ip4:{self.gate.ip4}:{port}/ssh:gate"
         on = path(f"public/{via}{gate}/{to}")
         return self.walk(on, login, scenario)
 
-    def walk(self, on: Way, login: SshSetting | None = None, scenario: Scenario = asks) -> bytes:
+    def walk(
+        self, on: Way, login: SshSetting | None = None, scenario: Scenario = servers.asks
+    ) -> bytes:
         ssh = {"gate": login or self.login(), "second": self.login(host="gate")}
         means = Means(settings=Settings(ssh=ssh))
 

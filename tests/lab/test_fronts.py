@@ -60,10 +60,8 @@ class Site:
         means = Means(settings=Settings(tls={NAME: setting}))
 
         async def scenario() -> bytes:
-            loop = asyncio.get_running_loop()
             with await walk(on, means) as sock:
-                await loop.sock_sendall(sock, b"are you there?")
-                return await loop.sock_recv(sock, 100)
+                return await servers.asks(sock)
 
         with self.client.inside():
             return asyncio.run(scenario())

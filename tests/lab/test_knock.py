@@ -76,7 +76,6 @@ class Castle:
         """What answers by the first of these routes that leads there, and those that failed."""
 
         async def scenario() -> tuple[bytes, tuple[Trace, ...]]:
-            loop = asyncio.get_running_loop()
             made = await connect(
                 "castle",
                 Target(Address.parse(",".join(routes))),
@@ -87,8 +86,7 @@ class Castle:
                 timeout=timeout,
             )
             with made.result as sock:
-                await loop.sock_sendall(sock, b"are you there?")
-                return await loop.sock_recv(sock, 100), made.failed
+                return await servers.asks(sock), made.failed
 
         with self.client.inside():
             return asyncio.run(scenario())

@@ -227,14 +227,12 @@ class Overlay:
         """What the far host answers over the best of these exits, and those that failed before."""
 
         async def scenario() -> tuple[bytes, tuple[Trace, ...]]:
-            loop = asyncio.get_running_loop()
             to = Target(Address.parse(f"overlay/ip4:10.77.0.1:{ECHO}"))
             made = await connect(
                 "far", to, Vantage(exits), means, as_socket, socket.socket.close, delay=10
             )
             with made.result as sock:
-                await loop.sock_sendall(sock, b"are you there?")
-                return await loop.sock_recv(sock, 100), made.failed
+                return await servers.asks(sock), made.failed
 
         with self.near.inside():
             return asyncio.run(scenario())

@@ -18,7 +18,7 @@ from glasnost.net import openssh_login
 from glasnost.testing.contracts import path
 from tests.lab import servers
 from tests.lab.conftest import eventually
-from tests.lab.ssh_site import CLOSED, ECHO, NARROW, NOBODY, OPEN, SOCKS, Site, asks, site, the_site
+from tests.lab.ssh_site import CLOSED, ECHO, NARROW, NOBODY, OPEN, SOCKS, Site, site, the_site
 from tests.stages.crossing import ssh_clients as clients
 
 __all__ = ["site", "the_site"]
@@ -181,7 +181,7 @@ def test_one_that_may_lead_to_one_place_leads_there(site: Site) -> None:
 def test_a_client_ends_with_its_stream_whoever_closes_it(site: Site) -> None:
     async def waits(sock: socket.socket) -> bytes:
         assert len(clients()) == 1
-        return await asks(sock)
+        return await servers.asks(sock)
 
     site.cross(f"ip4:{site.target.ip4}:{ECHO}", scenario=waits)
     assert eventually(lambda: not clients())

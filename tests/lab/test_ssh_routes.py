@@ -18,7 +18,7 @@ from glasnost.settings import ExitSetting, Network, Settings
 from glasnost.testing.lab import Lab
 from glasnost.testing.world import World
 from tests.lab import servers
-from tests.lab.ssh_site import CLOSED, ECHO, NOBODY, OPEN, Site, asks, site, the_site
+from tests.lab.ssh_site import CLOSED, ECHO, NOBODY, OPEN, Site, site, the_site
 from tests.lab.sshd import Keys, sshd
 
 __all__ = ["site", "the_site"]
@@ -36,7 +36,7 @@ def opened(site: Site, address: str, **settings: object) -> tuple[bytes, Connect
     async def main() -> tuple[bytes, Connected[socket.socket]]:
         connected = await open_address(address, everywhere(**settings), 20)
         with connected.result as sock:
-            return await asks(sock), connected
+            return await servers.asks(sock), connected
 
     with site.client.inside():
         return asyncio.run(main())
